@@ -1,0 +1,80 @@
+"""Lines that say "the loop did not turn for N seconds" without saying why, shared by the two causes that may own them.
+
+Why shared: such a line is one fact with two readings. What separates them is the CPU used inside: a call that waits
+uses none, a computation uses all of it. Where the line does not say, both claim, the commoner one with more weight.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from taskdoctor.diagnosis.claiming import spans
+from taskdoctor.model import Claim, Event, Lane, Timeline
+
+# What steps that compute are called; most others that hold a loop wait for something.
+WORK = re.compile(
+    r"(?i)encod|decod|hash|render|parse|token|compress|resiz|embed|scor|rank|sort|summar|matri|comput|calc|crypt"
+    r"|templat|seriali|infer|predict|transform|aggregat|digest|thumbnail|transcod"
+)
+BUSY_SHARE = 0.7  # CPU seconds per held second: at least this much is computation
+IDLE_SHARE = 0.3  # at most this much is waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much of a held stretch one cause claims, by what is known of it."""
+
+    busy: float  # the CPU worked
+    idle: float  # the CPU did nothing
+    unknown: float
+    working: float  # not known, but the step is called like a computation
+
+
+def open_cause(timeline: Timeline, cause: str, weights: Weights, *, say: str) -> tuple[Claim, ...]:
+    """Claims on held time whose cause is open, weighted by what the CPU did meanwhile, else by what the step is called."""
+    readings: tuple[tuple[Callable[[Event], bool], float], ...] = (
+        (_busy, weights.busy),
+        (_idle, weights.idle),
+        (_unnamed_work, weights.unknown),
+        (_named_work, weights.working),
+    )
+    return tuple(
+        replace(claim, direct=belongs in (_busy, _idle))
+        for belongs, weight in readings
+        if weight > 0
+        for claim in spans(_only(timeline, belongs), cause, Lane.LOOP_HELD, weight=weight, say=say)
+    )
+
+
+def _only(timeline: Timeline, belongs: Callable[[Event], bool]) -> Timeline:
+    held = tuple(event for event in timeline.spans.get(Lane.LOOP_HELD, ()) if belongs(event))
+    return replace(timeline, spans={Lane.LOOP_HELD: held})
+
+
+def _busy(event: Event) -> bool:
+    share = _cpu_share(event)
+    return share is not None and share >= BUSY_SHARE
+
+
+def _idle(event: Event) -> bool:
+    share = _cpu_share(event)
+    return share is not None and share <= IDLE_SHARE
+
+
+def _open(event: Event) -> bool:
+    """Cause open, but the step is named: a bare "the loop was blocked" says when and how long, never why."""
+    return not _busy(event) and not _idle(event) and bool(event.label or event.site)
+
+
+def _named_work(event: Event) -> bool:
+    return _open(event) and WORK.search(f"{event.label} {event.site}") is not None
+
+
+def _unnamed_work(event: Event) -> bool:
+    return _open(event) and not _named_work(event)
+
+
+def _cpu_share(event: Event) -> float | None:
+    return event.cpu_s / event.seconds if event.cpu_s is not None and event.seconds else None

@@ -1,0 +1,148 @@
+"""`orphan-processes`: leftover subprocesses eat CPU, memory, locks or ports."""
+
+from __future__ import annotations
+
+from taskdoctor.causes import _risks
+from taskdoctor.causes._example_logs import Said, Turn, growing, incident, pile, slow_tool
+from taskdoctor.diagnosis.claiming import marks, rising
+from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Risk, Timeline
+
+ID = "orphan-processes"
+TITLE = "Subprocesses are left behind"
+SWARM = 5
+KILL_GRACE_S = 10.0  # what is tried on a child before it is given up
+CLIENT = "app.mcp.client:start:41"
+SELDOM, OFTEN = 0.25, 2.0  # left behind per turn, in the example
+
+
+def claims(timeline: Timeline) -> tuple[Claim, ...]:
+    """A child given up inside a stall; that leftovers exist owns nothing until lateness rises with their number."""
+    return (
+        *marks(timeline, ID, Lane.CHILDREN, before_s=KILL_GRACE_S, weight=0.5, say="{label} inside the stall"),
+        *rising(timeline, ID, Lane.CHILDREN, say="lateness rises with {label}: {first} -> {last}"),
+    )
+
+
+def risks(timeline: Timeline) -> tuple[Risk, ...]:
+    """The same without blame: it grows, and nothing was late because of it yet."""
+    left = timeline.marks.get(Lane.CHILDREN, ())
+    return (
+        _risks.growing(timeline, CAUSE, TITLE, Lane.CHILDREN)
+        or _risks.happened(CAUSE, TITLE, left, often=SWARM)
+        or _unclosed(timeline)
+    )
+
+
+def _unclosed(timeline: Timeline) -> tuple[Risk, ...]:
+    """Clients that were opened and never closed, beyond the sessions that are still open."""
+    clients = [event for events in timeline.opens.values() for event in events if event.lane is Lane.CHILDREN]
+    sessions = [event for events in timeline.opens.values() for event in events if event.lane is Lane.SESSIONS]
+    beyond = clients[: max(0, len(clients) - max(len(sessions), 1))]
+    return _risks.happened(CAUSE, TITLE, beyond, often=SWARM)
+
+
+def _left_behind(turn: Turn, left: float) -> tuple[Said, ...]:
+    """Clients are opened and never closed, more of them when reconnects begin; then a child is given up each time."""
+    before = left - (SELDOM if left < 4 else OFTEN)
+    opened = tuple(
+        Said(turn.start_s + 0.1 + client / 100, "MCPC: Initialized MCPClient instance.", logger=CLIENT)
+        for client in range(int(left) - int(before))
+    )
+    if left < 4:
+        return opened
+    line = f"MCP server process {4100 + turn.number} is still alive after the kill escalation; abandoning it"
+    return (*opened, Said(turn.end_s - 0.1, line, "WARNING", "mcp.client.stdio:terminate:261"))
+
+
+def _opened_and_closed(turn: Turn) -> tuple[Said, ...]:
+    return (
+        Said(turn.start_s + 0.05, "MCPC: Initialized MCPClient instance.", logger=CLIENT),
+        Said(turn.end_s + 0.5, "MCPC: Closing client instance and 2 active connections...", logger=CLIENT),
+        Said(turn.end_s + 0.6, "MCPC: Client instance closed.", logger=CLIENT),
+    )
+
+
+CAUSE = Cause(
+    id=ID,
+    title="Leftover subprocesses take CPU, memory, locks or ports",
+    layer=Layer.GROWING,
+    lanes=(Lane.CHILDREN,),
+    prior_held=0.005,
+    prior_free=0.004,
+    claims=claims,
+    risks=risks,
+    why=(
+        "Each session starts its MCP servers as subprocesses, often through a wrapper (npx, uv, sh). A kill reaches "
+        "the wrapper; the real server goes on, without a parent and without work. Reconnects and failed handshakes "
+        "add a few each time. They take memory, poll, keep ports, and above all keep database files locked, so the "
+        "living ones wait. An idle leftover of 30 MB is untidy, not the cause of a stall: it must overlap with what "
+        "was short."
+    ),
+    check=(
+        "ps -eo pid,ppid,etimes,rss,pcpu,args --sort=-etimes | awk 'NR==1 || $2==1' | grep -E "
+        "'PID|mcp|npx|uvx|node|python'   # MCP servers with parent 1 and older than the service are leftovers; in a "
+        "container compare with the service's own pid; `fuser -v app.db` shows whether one holds your file"
+    ),
+    fix=Fix(
+        summary="End the leftovers once, then start each server in a session of its own and end the whole group.",
+        priority=Priority.P1,
+        effort="an hour",
+        risk=(
+            "killpg ends everything in the group: only with a session of its own, or it ends your service. Look at "
+            "the command and the start time right before a kill: pids are used again, and another program may own "
+            "servers of the same name."
+        ),
+        before="""\
+import asyncio
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    process.kill()  # ends `npx`, not the server that npx has started
+    await process.wait()
+""",
+        after="""\
+import asyncio, os, signal
+from asyncio.subprocess import PIPE, Process, create_subprocess_exec
+
+
+async def start(*command: str) -> Process:
+    return await create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
+
+
+async def stop(process: Process) -> None:
+    process.stdin.close()  # a good server ends by itself
+    try:
+        await asyncio.wait_for(process.wait(), 2)
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+""",
+    ),
+    blind_why=(
+        "A log normally cannot show it: a leftover writes to nobody, and the service does not know that it is there. "
+        "Only clients that were opened and never closed hint at it."
+    ),
+    blind_how=(
+        "taskdoctor procs   # reads the process table; or the ps command of the check, with the time, into a file"
+    ),
+    leads_to=("lock-contention", "memory-pressure", "cpu-starvation", "fd-exhaustion"),
+    more=(
+        "Let servers end on end-of-input and also look at their parent now and then: end-of-input alone fails behind "
+        "npx. On Linux PR_SET_PDEATHSIG ends a child with the thread that started it, which is too early if that "
+        "thread is a pool's. Windows needs a job object. In containers run an init (`docker run --init`), or zombies "
+        "pile up. Call the server directly instead of through npx. Share servers between sessions instead of starting "
+        "some per websocket."
+    ),
+    examples=(
+        Example(
+            name="one more left behind each time, and ever later",
+            log=growing(pile(0, SELDOM, OFTEN), _left_behind, per_level=0.12),
+            wins=True,
+        ),
+        Example(
+            name="opened and closed as it should be, and a slow tool",
+            log=incident((6.2, 7.9, 5.8, 6.6), slow_tool, ordinary=_opened_and_closed),
+            wins=False,
+        ),
+    ),
+)

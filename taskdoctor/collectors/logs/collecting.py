@@ -1,0 +1,278 @@
+"""Paths to one Snapshot: which pieces there are, who scans them, and the merged answer with lines and clocks put right."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+from taskdoctor.collectors.logs.event import LogEvent, all_events
+from taskdoctor.collectors.logs.following import follow
+from taskdoctor.collectors.logs.format import Format
+from taskdoctor.collectors.logs.inputs import Input, find_inputs
+from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
+from taskdoctor.collectors.logs.prefilter import Prefilter
+from taskdoctor.collectors.logs.prefix import LineParser, recognise
+from taskdoctor.collectors.logs.reading import CELL_BYTES, blocks, open_input
+from taskdoctor.collectors.logs.scanning import Scanner, Window
+from taskdoctor.errors import UsageError
+from taskdoctor.model import Event, Gap, Place, Silence, Snapshot, Source, Tally
+
+SMALL_BYTES = 16 * 1024 * 1024  # up to here every line is parsed
+PIECE_BLOCKS = 512  # blocks of 64 KiB that one worker takes at a time
+PARALLEL_BYTES = 64 * 1024 * 1024  # from here on starting workers pays
+HEAD_BLOCKS = 2  # looked at to learn the formats of a file
+HEAD_LINES = 400
+
+Progress = Callable[[int, int], None]  # bytes done, bytes in all
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to read beside the paths."""
+
+    window: Window = field(default_factory=Window)
+    patterns: tuple[LogEvent, ...] = ()  # the user's own lines
+    workers: int = 0  # 0: as many as there are cores
+    small_bytes: int = SMALL_BYTES
+    piece_blocks: int = PIECE_BLOCKS
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One file, or a range of blocks of a big one."""
+
+    file: int
+    input: Input
+    formats: tuple[Format, ...] = ()  # recognised in its head, tried first
+    first_block: int = 0
+    last_block: int | None = None  # the last one that belongs to it
+    parsed_bytes: int = SMALL_BYTES  # up to here in the stream every line is parsed
+
+
+def collect(paths: Sequence[str], options: Options | None = None, *, progress: Progress | None = None) -> Snapshot:
+    """Read logs of one incident into one snapshot. Raises UnreadableError when nothing at all can be read."""
+    options = options or Options()
+    inputs, warnings = find_inputs(paths)
+    events = (*all_events(), *options.patterns)
+    pieces = [piece for file, one in enumerate(inputs) for piece in _pieces(file, one, options)]
+    whole = Partial()
+    total = sum(one.size_bytes for one in inputs)
+    done = 0
+    for partial in _scanned(pieces, events, options, total):
+        done += sum(edge.bytes for edge in partial.edges)
+        whole.merge(partial)
+        if progress is not None:
+            progress(min(done, total), total)
+    whole.trim()
+    return snapshot(whole, inputs, events, warnings)
+
+
+def _pieces(file: int, one: Input, options: Options) -> Iterator[Piece]:
+    """One piece for a small file or a stream, ranges for a big file that can be read in parallel."""
+    if one.is_stdin or not one.path.is_file():  # a pipe shows its head only once
+        yield Piece(file, one, parsed_bytes=options.small_bytes)
+        return
+    with open_input(one) as reading:
+        if not reading.seekable:
+            yield Piece(file, one, parsed_bytes=options.small_bytes)
+            return
+        head = [bytes(memoryview(b.data)[b.start : b.end]) for b in blocks(reading, 0, HEAD_BLOCKS)]
+        size_bytes = reading.size_bytes
+    formats = _recognised(b"".join(head), one)
+    if size_bytes <= options.small_bytes:
+        yield Piece(file, one, formats, parsed_bytes=options.small_bytes)
+        return
+    count = -(-size_bytes // CELL_BYTES)
+    for first in range(0, count, options.piece_blocks):
+        yield Piece(file, one, formats, first, min(count, first + options.piece_blocks) - 1, parsed_bytes=0)
+
+
+def _recognised(head: bytes, one: Input) -> tuple[Format, ...]:
+    return tuple(recognise(head.split(b"\n")[:HEAD_LINES], reference_s=one.mtime_s))
+
+
+def _scanned(pieces: Sequence[Piece], events: Sequence[LogEvent], options: Options, total: int) -> Iterable[Partial]:
+    workers = min(options.workers or _cores(), len(pieces))
+    if workers <= 1 or (total < PARALLEL_BYTES and not options.workers):
+        prefilter = Prefilter(events)
+        return (scan_piece(piece, prefilter, options.window) for piece in pieces)
+    return _in_parallel(pieces, options, workers)
+
+
+def _cores() -> int:
+    """Cores that this process may use: fewer than the machine has, in a container or under taskset."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_worker: dict[str, tuple[Prefilter, Window]] = {}
+
+
+def _start_worker(patterns: tuple[LogEvent, ...], window: Window) -> None:
+    _worker["own"] = (Prefilter((*all_events(), *patterns)), window)
+
+
+def _work(piece: Piece) -> Partial:
+    prefilter, window = _worker["own"]
+    return scan_piece(piece, prefilter, window)
+
+
+def _in_parallel(pieces: Sequence[Piece], options: Options, workers: int) -> Iterator[Partial]:
+    """Processes, since parsing holds the GIL. Forked where that is safe and quick: one thread, nothing started yet."""
+    context = get_context("fork" if sys.platform == "linux" else "spawn")
+    with context.Pool(workers, _start_worker, (options.patterns, options.window)) as pool:
+        yield from pool.imap_unordered(_work, pieces)
+
+
+def scan_piece(piece: Piece, prefilter: Prefilter, window: Window) -> Partial:
+    """Scan one piece; what went wrong on the way becomes a note, not an error."""
+    with open_input(piece.input) as reading:
+        scanner: Scanner | None = None
+        for block in blocks(reading, piece.first_block, piece.last_block):
+            if scanner is None:
+                data = bytes(memoryview(block.data)[block.start : block.end])
+                formats = piece.formats or _recognised(data, piece.input)
+                parser = LineParser(formats, reference_s=piece.input.mtime_s)
+                scanner = Scanner(prefilter, parser, file=piece.file, piece=piece.first_block, window=window)
+            if block.offset < piece.parsed_bytes:
+                scanner.scan_all(bytes(memoryview(block.data)[block.start : block.end]))
+            else:
+                scanner.scan_candidates(block.data, block.start, block.end)
+        partial = scanner.finish() if scanner is not None else Partial()
+        partial.notes |= {(piece.file, note) for note in reading.notes}
+    return partial
+
+
+class Following:
+    """One log that goes on growing: what is there is read, then what is appended."""
+
+    def __init__(self, paths: Sequence[str], options: Options) -> None:
+        inputs, self._warnings = find_inputs(paths)
+        if len(inputs) != 1:
+            raise UsageError("--follow takes one file", hint="Follow each log in a terminal of its own.")
+        self._inputs = inputs
+        self._events = (*all_events(), *options.patterns)
+        parser = LineParser(reference_s=time.time())
+        self._scanner = Scanner(Prefilter(self._events), parser, file=0, piece=0, window=options.window)
+
+    def lines(self) -> Iterator[None]:
+        """Ticks: one per line read."""
+        one = self._inputs[0]
+        read_bytes = None
+        if not one.is_stdin:
+            with open_input(one) as reading:
+                read_bytes = reading.size_bytes if reading.seekable else None
+                for block in blocks(reading):
+                    self._scanner.scan_all(bytes(memoryview(block.data)[block.start : block.end]))
+                    yield
+        for raw in follow(one, from_byte=read_bytes):
+            self._scanner.scan_line(raw)
+            yield
+
+    def snapshot(self) -> Snapshot:
+        """What was seen so far."""
+        return snapshot(deepcopy(self._scanner).finish(), self._inputs, self._events, self._warnings)
+
+
+# --- the merged answer ------------------------------------------------------------------------------------------
+
+
+def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent], warnings: Sequence[str]) -> Snapshot:
+    """Lines counted through, kinds resolved, everything in order."""
+    before = _lines_before(whole.edges)
+    kinds = {event.kind: event for event in events}
+    names = [one.name for one in inputs]
+    found = [
+        _event(seen, kinds[seen.kind], names[seen.file], before)
+        for reservoir in whole.reservoirs.values()
+        for seen in reservoir.events()
+    ]
+    tallies = [
+        Tally(kind, kinds[kind].lane, kinds[kind].form, reservoir.count, len(reservoir.events()))
+        for kind, reservoir in whole.reservoirs.items()
+    ]
+    return Snapshot(
+        collector="logs",
+        sources=tuple(_source(file, one, whole) for file, one in enumerate(inputs)),
+        events=tuple(sorted(found, key=lambda e: (e.at_s, e.place.source, e.place.line or 0, e.kind))),
+        gaps=tuple(sorted((_gap(quiet, names, before) for quiet in whole.quiet), key=lambda g: (g.start_s, g.end_s))),
+        tallies=tuple(sorted(tallies, key=lambda tally: tally.kind)),
+        warnings=tuple(warnings),
+    )
+
+
+def _lines_before(edges: Iterable[Edge]) -> dict[tuple[int, int], int]:
+    """How many lines of its file come before each piece."""
+    before: dict[tuple[int, int], int] = {}
+    counted: dict[int, int] = defaultdict(int)
+    for edge in sorted(edges, key=lambda e: (e.file, e.piece)):
+        before[edge.file, edge.piece] = counted[edge.file]
+        counted[edge.file] += edge.lines
+    return before
+
+
+def _event(seen: Seen, kind: LogEvent, name: str, before: dict[tuple[int, int], int]) -> Event:
+    return Event(
+        at_s=seen.at_s,
+        kind=kind.kind,
+        lane=kind.lane,
+        form=kind.form,
+        place=Place(name, before[seen.file, seen.piece] + seen.line),
+        seconds=seen.seconds,
+        value=seen.value,
+        key=seen.key,
+        label=seen.label or kind.label,
+        site=seen.site,
+        worker=seen.worker,
+        starts=kind.starts,
+        cpu_s=seen.cpu_s,
+        pair=kind.pair,
+        aligned=seen.aligned,
+        uncertainty_s=seen.resolution_s,
+    )
+
+
+def _gap(quiet: Quiet, names: Sequence[str], before: dict[tuple[int, int], int]) -> Gap:
+    return Gap(
+        start_s=quiet.start_s,
+        end_s=quiet.end_s,
+        place=Place(names[quiet.file], before[quiet.file, quiet.piece] + quiet.line),
+        reading=Silence(quiet.reading),
+        worker=quiet.worker,
+        late_beats=quiet.late_beats,
+        burst_lines=quiet.burst_lines,
+        uncertainty_s=quiet.resolution_s,
+    )
+
+
+def _source(file: int, one: Input, whole: Partial) -> Source:
+    edges = [edge for edge in whole.edges if edge.file == file]
+    stamps = [at_s for edge in edges for at_s in (edge.first_s, edge.last_s) if at_s is not None]
+    formats = sorted(
+        ((name, count) for (of, name), count in whole.formats.items() if of == file), key=lambda f: (-f[1], f[0])
+    )
+    looked = whole.looked[file]
+    return Source(
+        name=one.name,
+        bytes=sum(edge.bytes for edge in edges),
+        lines=sum(edge.lines for edge in edges),
+        formats=tuple(formats),
+        unparsed_share=whole.unparsed[file] / looked if looked else 0.0,
+        resolution_s=whole.resolution.get(file),
+        first_s=min(stamps, default=None),
+        last_s=max(stamps, default=None),
+        workers=tuple(sorted(worker for of, worker in whole.workers if of == file)),
+        beats=tuple(sorted(beat for of, beat in whole.beats if of == file)),
+        notes=(*_notes(file, whole), *sorted(note for of, note in whole.notes if of == file)),
+    )
+
+
+def _notes(file: int, whole: Partial) -> Iterator[str]:
+    back = whole.backwards[file]
+    if back:
+        yield f"the clock went backwards {back} time{'s' if back != 1 else ''}"

@@ -1,0 +1,158 @@
+"""What one piece of a log said, as a value that can be merged: the answer does not depend on how the reading was cut.
+
+Why sampling is by stretches of time: memory must stay flat whatever the file size, but a pair of lines must stay whole and
+the sample must be the same for any order of pieces. So a kind that has too many events keeps those of every second (fourth
+...) stretch, chosen by a hash, plus its longest. Both are decided by the set alone: merging is union, then trimming.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+STRETCH_S = 64.0
+BUDGET = 60_000  # events kept over all kinds
+MOST, LEAST = 6_000, 400  # kept per kind
+_HASH = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+
+class Seen(NamedTuple):
+    """One event as scanned; the line counts from the start of its piece. Ordered by time, then place."""
+
+    at_s: float
+    file: int
+    piece: int  # first block of the piece in its file
+    line: int
+    kind: str
+    seconds: float | None
+    value: float | None
+    key: str
+    label: str
+    site: str
+    cpu_s: float | None
+    worker: str
+    aligned: bool
+    resolution_s: float
+
+    @property
+    def order(self) -> tuple[float, int, int, int, str]:
+        return self[:5]
+
+
+class Edge(NamedTuple):
+    """A piece of one file: where it stands and what lies at its ends."""
+
+    file: int
+    piece: int
+    lines: int
+    bytes: int
+    first_s: float | None
+    last_s: float | None
+
+
+@dataclass(slots=True)
+class Reservoir:
+    """The events of one kind: all of them while they are few."""
+
+    count: int = 0
+    level: int = 0
+    kept: list[Seen] = field(default_factory=list)
+    longest: list[Seen] = field(default_factory=list)
+
+    def add(self, seen: Seen) -> None:
+        self.count += 1
+        if seen.seconds is not None:
+            self.longest.append(seen)
+        if not self.level or _level(seen.at_s) >= self.level:
+            self.kept.append(seen)
+
+    def trim(self, most: int) -> None:
+        """Raise the level until no more than `most` are kept; keep a third as many of the longest."""
+        while len(self.kept) > most:
+            self.level += 1
+            self.kept = [seen for seen in self.kept if _level(seen.at_s) >= self.level]
+        if len(self.longest) > most // 3:
+            self.longest.sort(key=lambda s: (-(s.seconds or 0.0), s.order))
+            del self.longest[most // 3 :]
+
+    def merge(self, other: Reservoir) -> None:
+        self.count += other.count
+        self.level = max(self.level, other.level)
+        self.kept = [seen for seen in [*self.kept, *other.kept] if _level(seen.at_s) >= self.level]
+        self.longest += other.longest
+
+    def events(self) -> list[Seen]:
+        return sorted({seen.order: seen for seen in [*self.kept, *self.longest]}.values(), key=lambda s: s.order)
+
+
+def _level(at_s: float) -> int:
+    """Leading zeros of a hash of the stretch of time: level n keeps one stretch in 2**n."""
+    return 64 - ((int(at_s // STRETCH_S) * _HASH) & _MASK).bit_length()
+
+
+class Quiet(NamedTuple):
+    """A gap between two stamps of one source or worker; `line` is the first after it."""
+
+    start_s: float
+    end_s: float
+    file: int
+    piece: int
+    line: int
+    worker: str
+    reading: str
+    late_beats: int
+    burst_lines: int
+    resolution_s: float
+
+
+@dataclass(slots=True)
+class Partial:
+    """Everything that one piece said."""
+
+    reservoirs: dict[str, Reservoir] = field(default_factory=dict)
+    edges: list[Edge] = field(default_factory=list)
+    quiet: list[Quiet] = field(default_factory=list)
+    formats: Counter[tuple[int, str]] = field(default_factory=Counter)  # (file, format): lines looked at
+    unparsed: Counter[int] = field(default_factory=Counter)  # by file
+    looked: Counter[int] = field(default_factory=Counter)
+    workers: set[tuple[int, str]] = field(default_factory=set)
+    beats: set[tuple[int, str]] = field(default_factory=set)
+    resolution: dict[int, float] = field(default_factory=dict)
+    backwards: Counter[int] = field(default_factory=Counter)  # stamps that went back by more than a second
+    notes: set[tuple[int, str]] = field(default_factory=set)
+
+    def add(self, seen: Seen) -> None:
+        reservoir = self.reservoirs.get(seen.kind)
+        if reservoir is None:
+            reservoir = self.reservoirs[seen.kind] = Reservoir()
+        reservoir.add(seen)
+        if len(reservoir.kept) + len(reservoir.longest) > 2 * MOST:
+            reservoir.trim(self.most)
+
+    @property
+    def most(self) -> int:
+        return max(LEAST, min(MOST, BUDGET // max(1, len(self.reservoirs))))
+
+    def trim(self) -> None:
+        for reservoir in self.reservoirs.values():
+            reservoir.trim(self.most)
+
+    def merge(self, other: Partial) -> None:
+        """Take in another piece; order does not matter once `trim` was called at the end."""
+        for kind, reservoir in other.reservoirs.items():
+            self.reservoirs.setdefault(kind, Reservoir()).merge(reservoir)
+        self.edges += other.edges
+        self.quiet += other.quiet
+        self.formats += other.formats
+        self.unparsed += other.unparsed
+        self.looked += other.looked
+        self.backwards += other.backwards
+        self.workers |= other.workers
+        self.beats |= other.beats
+        self.notes |= other.notes
+        for file, resolution_s in other.resolution.items():
+            self.resolution[file] = max(resolution_s, self.resolution.get(file, 0.0))
+        if sum(len(r.kept) + len(r.longest) for r in self.reservoirs.values()) > 2 * BUDGET:
+            self.trim()

@@ -1,0 +1,51 @@
+"""Which lines can hold an event at all: one pass of multi-literal search over a block, before any line is parsed.
+
+Why groups: the matcher's SIMD path holds a few dozen literals; with more it falls back to an automaton that is several
+times slower. Several quick passes over a block that lies in the cache beat one slow pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+from taskdoctor.collectors.logs.event import LogEvent
+
+GROUP = 32  # literals per pass; measured: 35 take half as long as 60, and 95 six times as long
+
+
+class Prefilter:
+    """The literals of all events, and which events each one announces."""
+
+    def __init__(self, events: Sequence[LogEvent]) -> None:
+        self.events = sorted(events, key=lambda event: (event.priority, event.kind))
+        self.every_line = tuple(index for index, event in enumerate(self.events) if not event.literals)
+        by_literal: dict[bytes, list[int]] = {}
+        for index, event in enumerate(self.events):
+            for literal in event.literals:
+                by_literal.setdefault(literal.encode(), []).append(index)
+        self.literals = sorted(by_literal)
+        self.announced = [_announced(literal, by_literal) for literal in self.literals]
+        self._groups = [
+            (BytesAhoCorasick(self.literals[start : start + GROUP], matchkind=MatchKind.LeftmostFirst), start)
+            for start in range(0, len(self.literals), GROUP)
+        ]
+
+    def candidates(self, data: bytes | memoryview) -> list[tuple[int, int]]:
+        """(position, literal index) of the literals in the block, by position."""
+        found: list[tuple[int, int]] = []
+        for automaton, first in self._groups:
+            matches = automaton.find_matches_as_indexes(data)
+            found += [(start, which + first) for which, start, _ in matches]
+        found.sort()
+        return found
+
+    def in_line(self, line: bytes) -> Iterable[int]:
+        """Events whose literal stands in one line."""
+        return {event for _, which in self.candidates(line) for event in self.announced[which]}
+
+
+def _announced(literal: bytes, by_literal: dict[bytes, list[int]]) -> tuple[int, ...]:
+    """Events of this literal, and of every literal inside it: matches do not overlap, so it hides those."""
+    return tuple(sorted({index for other, indexes in by_literal.items() if other in literal for index in indexes}))

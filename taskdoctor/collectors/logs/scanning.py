@@ -1,0 +1,321 @@
+"""From lines to events: every line of a small log, and of a big one only the lines that can hold an event.
+
+A big log is cut into pieces of whole blocks; each piece gives a `Partial`, and the merged parts equal the whole. There,
+lines are parsed only where a literal was found and around silences: a block whose first and last stamp lie closer
+together than a silence needs no second look.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from taskdoctor.collectors.logs import silence
+from taskdoctor.collectors.logs.event import LogEvent, extract, matching
+from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
+from taskdoctor.collectors.logs.prefilter import Prefilter
+from taskdoctor.collectors.logs.prefix import Line, LineParser
+
+PARTIAL_CHARS = 64 * 1024  # of a line that a container runtime cut into pieces
+LOOK_BACK = 64  # lines, for the stamp that a line without one belongs to
+FRAMES = 80  # lines after a stall line in which the frames of its stack may follow
+MOST_LINES = 200_000  # stamped lines kept per worker for the reading of silences
+WORKERS = 64  # told apart; more are one
+QUIET_FACTOR = 20.0  # a silence in a big log lasts this many times the mean distance of lines around it
+QUIET_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the user asked for, in epoch seconds."""
+
+    since_s: float = float("-inf")
+    until_s: float = float("inf")
+
+    def holds(self, at_s: float) -> bool:
+        return self.since_s <= at_s <= self.until_s
+
+
+class Scanner:
+    """Scans the blocks of one piece of one file into a `Partial`."""
+
+    def __init__(self, prefilter: Prefilter, parser: LineParser, *, file: int, piece: int, window: Window) -> None:
+        self.partial = Partial()
+        self._prefilter, self._parser = prefilter, parser
+        self._file, self._piece, self._window = file, piece, window
+        self._lines = self._bytes = 0
+        self._first_s: float | None = None
+        self._latest_s: float | None = None
+        self._last_s: float | None = None  # of the line before
+        self._streams: dict[str, list[silence.Stamped]] = defaultdict(list)
+        self._pending = ""  # what a container runtime cut off and continues in the next line
+        self._context: dict[str, int] = {}  # lane of a recent event -> its line: frames of a stack follow it
+
+    def finish(self) -> Partial:
+        """The partial, with its silences read; the scanner is spent."""
+        partial, file = self.partial, self._file
+        partial.edges.append(Edge(file, self._piece, self._lines, self._bytes, self._first_s, self._latest_s))
+        for worker, stream in sorted(_by_writer(self._streams).items()):
+            self._read_silences(worker, stream)
+        partial.trim()
+        return partial
+
+    # --- every line of a small log ----------------------------------------------------------------------------
+
+    def scan_all(self, data: bytes) -> None:
+        """Every line of a block: prefixes counted, stamps kept for silences."""
+        self._bytes += len(data)
+        announced: dict[int, set[int]] = defaultdict(set)
+        for position, which in self._prefilter.candidates(data):
+            announced[data.rfind(b"\n", 0, position) + 1].update(self._prefilter.announced[which])
+        start = 0
+        for raw in data.removesuffix(b"\n").split(b"\n"):
+            self.scan_line(raw, announced.get(start, ()))
+            start += len(raw) + 1
+
+    def scan_line(self, raw: bytes, announced: Iterable[int] | None = None) -> None:
+        """One line; without `announced` its literals are looked for here."""
+        self._lines += 1
+        line = self._parser.parse(raw)
+        message = line.message
+        if self._pending:
+            message, self._pending, announced = self._pending + message, "", None
+        if line.continued:
+            self._pending = message[:PARTIAL_CHARS]
+            return
+        self._count(line, raw)
+        at_s = self._stamp(line)
+        if at_s is not None and not self._window.holds(at_s):
+            return
+        if line.at_s is not None:
+            self._keep_for_silence(line, message)
+        wanted = self._prefilter.in_line(message.encode("utf-8", "replace")) if announced is None else announced
+        self._emit(line, message, at_s, wanted)
+
+    def _count(self, line: Line, raw: bytes) -> None:
+        partial, file = self.partial, self._file
+        partial.looked[file] += 1
+        if line.format:
+            partial.formats[file, line.format] += 1
+        continues = line.at_s is None and self._last_s is not None
+        if line.format == "generic" or (not line.format and not continues and raw.strip()):
+            partial.unparsed[file] += 1
+        if line.at_s is not None:
+            partial.resolution[file] = max(line.resolution_s, partial.resolution.get(file, 0.0))
+
+    def _stamp(self, line: Line) -> float | None:
+        """The line's own stamp, or that of the line it continues."""
+        if line.at_s is None:
+            return self._last_s
+        if self._last_s is not None and line.at_s < self._last_s - 1.0:
+            self.partial.backwards[self._file] += 1
+        self._last_s = line.at_s
+        if self._window.holds(line.at_s):
+            self._see(line.at_s)
+        return line.at_s
+
+    def _see(self, at_s: float) -> None:
+        self._first_s = at_s if self._first_s is None else min(self._first_s, at_s)
+        self._latest_s = at_s if self._latest_s is None else max(self._latest_s, at_s)
+
+    def _keep_for_silence(self, line: Line, message: str) -> None:
+        worker = line.worker if line.worker in self._streams or len(self._streams) < WORKERS else ""
+        stream = self._streams[worker]
+        if line.at_s is not None and len(stream) < MOST_LINES:
+            stream.append(silence.Stamped(line.at_s, silence.template(line.logger, message), self._lines))
+        if line.worker and len(self.partial.workers) < WORKERS:
+            self.partial.workers.add((self._file, line.worker))
+
+    # --- candidates of a big log ------------------------------------------------------------------------------
+
+    def scan_candidates(self, data: bytearray, start: int, end: int) -> None:
+        """Only lines with a literal; silences where the block's stamps leave room for one."""
+        self._bytes += end - start
+        self._context.clear()  # each block for itself, so that it does not matter who scans the one before
+        first_line = self._lines
+        counted_to, lines = start, 0
+        line_end = -1
+        wanted: set[int] = set()
+        line_start = start
+        view = memoryview(data)[start:end]
+        candidates = self._prefilter.candidates(view)
+        view.release()
+        for offset, which in candidates:
+            position = start + offset
+            if position > line_end:
+                if wanted:
+                    self._emit_raw(data, start, line_start, line_end, wanted)
+                line_start = data.rfind(b"\n", start, position) + 1 or start
+                line_end = data.find(b"\n", position, end)
+                line_end = end if line_end < 0 else line_end
+                lines += data.count(b"\n", counted_to, line_start)
+                counted_to = line_start
+                self._lines = first_line + lines + 1
+                wanted = set()
+            wanted.update(self._prefilter.announced[which])
+        if wanted:
+            self._emit_raw(data, start, line_start, line_end, wanted)
+        lines += data.count(b"\n", counted_to, end)
+        lines += 0 if data[end - 1 : end] == b"\n" else 1
+        self._lines = first_line + lines
+        self._look_for_silence(data, start, end, first_line, lines)
+
+    def _emit_raw(self, data: bytearray, block: int, start: int, end: int, wanted: set[int]) -> None:
+        line = self._parser.parse(bytes(data[start:end]))
+        at_s = line.at_s if line.at_s is not None else self._stamp_before(data, block, start)
+        if at_s is None or self._window.holds(at_s):
+            self._emit(line, line.message, at_s, wanted)
+
+    def _stamp_before(self, data: bytearray, block: int, start: int) -> float | None:
+        """The stamp of the line that a line without one continues, looked for within its block."""
+        end = start - 1
+        for _ in range(LOOK_BACK):
+            if end <= block:
+                return None
+            begin = data.rfind(b"\n", block, end) + 1 or block
+            at_s = self._parser.stamp(bytes(data[begin:end]))
+            if at_s is not None:
+                return at_s
+            end = begin - 1
+        return None
+
+    def _look_for_silence(self, data: bytearray, start: int, end: int, first_line: int, lines: int) -> None:
+        """Read the block's silences if its stamps leave room for one; else its two ends are all that is needed."""
+        first_s = self._first_stamp(data, start, end)
+        last_s = self._last_stamp(data, start, end)
+        if first_s is None or last_s is None:
+            return
+        for at_s in (first_s, last_s):
+            if self._window.holds(at_s):
+                self._see(at_s)
+        shortest_s = max(QUIET_S, QUIET_FACTOR * (last_s - first_s) / max(lines, 1))
+        if abs(last_s - first_s) < shortest_s:
+            return
+        block = bytes(memoryview(data)[start:end])
+        if _has_gap(self._parser, block, 0, len(block), first_s, last_s, shortest_s):
+            self._look_closer(block, first_line)
+
+    def _first_stamp(self, data: bytearray, start: int, end: int) -> float | None:
+        begin = start
+        for count in range(LOOK_BACK):
+            stop = data.find(b"\n", begin, end)
+            stop = end if stop < 0 else stop
+            line = self._parser.parse(bytes(data[begin:stop])) if count == 0 else None
+            if line is not None:
+                self._count(line, b"x")
+            at_s = line.at_s if line is not None else self._parser.stamp(bytes(data[begin:stop]))
+            if at_s is not None or stop >= end:
+                return at_s
+            begin = stop + 1
+        return None
+
+    def _last_stamp(self, data: bytearray, start: int, end: int) -> float | None:
+        stop = end - 1 if data[end - 1 : end] == b"\n" else end
+        begin = data.rfind(b"\n", start, stop) + 1 or start
+        at_s = self._parser.stamp(bytes(data[begin:stop]))
+        return at_s if at_s is not None else self._stamp_before(data, start, begin)
+
+    def _look_closer(self, block: bytes, first_line: int) -> None:
+        """Parse the whole block around a silence, each worker for itself."""
+        streams: dict[str, list[silence.Stamped]] = defaultdict(list)
+        for number, raw in enumerate(block.split(b"\n"), first_line + 1):
+            line = self._parser.parse(raw)
+            if line.at_s is not None and self._window.holds(line.at_s):
+                worker = line.worker if line.worker in streams or len(streams) < WORKERS else ""
+                name = silence.template(line.logger, line.message)
+                streams[worker].append(silence.Stamped(line.at_s, name, number))
+        for worker, stream in sorted(_by_writer(streams).items()):
+            self._read_silences(worker, stream)
+
+    # --- both -------------------------------------------------------------------------------------------------
+
+    def _read_silences(self, worker: str, stream: list[silence.Stamped]) -> None:
+        partial, file = self.partial, self._file
+        resolution_s = partial.resolution.get(file, 0.001)
+        rhythm = silence.beats(stream, resolution_s)
+        partial.beats |= {(file, beat.template) for beat in rhythm[:8]}
+        for pause in silence.pauses(stream, resolution_s, rhythm):
+            partial.quiet.append(
+                Quiet(
+                    pause.start_s,
+                    pause.end_s,
+                    file,
+                    self._piece,
+                    pause.line,
+                    worker,
+                    pause.reading.value,
+                    pause.late_beats,
+                    pause.burst_lines,
+                    resolution_s,
+                )
+            )
+
+    def _emit(self, line: Line, message: str, at_s: float | None, announced: Iterable[int]) -> None:
+        """Keep what the line says."""
+        prefilter = self._prefilter
+        wanted = [prefilter.events[index] for index in sorted({*announced, *prefilter.every_line})]
+        if not wanted:
+            return
+        for event, match in matching(message, self._in_context(wanted)):
+            fields = extract(event, match)
+            self._context[event.lane] = self._lines
+            self.partial.add(
+                Seen(
+                    at_s if at_s is not None else 0.0,
+                    self._file,
+                    self._piece,
+                    self._lines,
+                    event.kind,
+                    *fields,
+                    line.worker,
+                    at_s is not None,
+                    line.resolution_s,
+                )
+            )
+
+    def _in_context(self, events: Iterable[LogEvent]) -> Iterator[LogEvent]:
+        """Events without those that only count right after another (frames of a stack), where that one is not near."""
+        for event in events:
+            if not event.follows or self._lines - self._context.get(event.follows, -FRAMES - 1) <= FRAMES:
+                yield event
+
+
+def _by_writer(streams: Mapping[str, list[silence.Stamped]]) -> Mapping[str, list[silence.Stamped]]:
+    """Lines by who wrote them; a pid that only some lines carry is what they speak of, not who wrote them."""
+    total = sum(map(len, streams.values()))
+    if 2 * len(streams.get("", ())) < total:
+        return streams
+    return {"": sorted(stamped for stream in streams.values() for stamped in stream)}
+
+
+def _has_gap(
+    parser: LineParser, data: bytes, start: int, end: int, first_s: float, last_s: float, shortest_s: float
+) -> bool:
+    """Whether two neighbouring stamps lie `shortest_s` apart, found by halving: most halves are too short in time."""
+    if abs(last_s - first_s) < shortest_s:
+        return False
+    middle = data.find(b"\n", (start + end) // 2, end - 1) + 1
+    middle_s = parser.stamp(_line_at(data, middle)) if start < middle < end else None
+    if middle_s is None or end - start < 1024:
+        return _neighbours_gap(parser, data, start, end, shortest_s)
+    return _has_gap(parser, data, start, middle, first_s, middle_s, shortest_s) or _has_gap(
+        parser, data, middle, end, middle_s, last_s, shortest_s
+    )
+
+
+def _line_at(data: bytes, start: int) -> bytes:
+    stop = data.find(b"\n", start)
+    return data[start : None if stop < 0 else stop]
+
+
+def _neighbours_gap(parser: LineParser, data: bytes, start: int, end: int, shortest_s: float) -> bool:
+    """The same, line by line, for what cannot be halved any more; up to and with the first line after it."""
+    before: float | None = None
+    for raw in [*data[start:end].split(b"\n"), _line_at(data, end)]:
+        at_s = parser.stamp(raw)
+        if at_s is not None:
+            if before is not None and at_s - before >= shortest_s:
+                return True
+            before = at_s
+    return False

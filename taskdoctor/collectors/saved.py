@@ -1,0 +1,100 @@
+"""Snapshots in files: saved, merged and replayed, so that a log, an attach and a process table give one verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from taskdoctor.errors import TaskdoctorError, UnreadableError
+from taskdoctor.model import Event, Form, Gap, Lane, Place, Silence, Snapshot, Source, Tally
+
+FORMAT = "taskdoctor-snapshot"
+VERSION = 1
+MOST_BYTES = 512 * 1024 * 1024
+
+
+def write(snapshots: Sequence[Snapshot], path: Path) -> None:
+    """Write snapshots to one file. Raises TaskdoctorError when the disk does not take them."""
+    record = {"format": FORMAT, "version": VERSION, "snapshots": [asdict(snapshot) for snapshot in snapshots]}
+    try:
+        path.write_text(json.dumps(record, ensure_ascii=True, separators=(",", ":")) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise TaskdoctorError(f"{path}: cannot save: {error.strerror}") from error
+
+
+def read(path: Path) -> list[Snapshot]:
+    """The snapshots of one file. Raises UnreadableError for anything that is not one."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UnreadableError(f"{path}: too large for a snapshot")
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnreadableError(f"{path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise _not_one(path) from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise _not_one(path)
+    if record.get("version") != VERSION:
+        raise UnreadableError(f"{path}: snapshot version {record.get('version')!r}", hint=f"This one reads {VERSION}.")
+    try:
+        return [_snapshot(each) for each in record["snapshots"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableError(f"{path}: a damaged snapshot") from error
+
+
+def _not_one(path: Path) -> UnreadableError:
+    hint = "Snapshots are written by --save; for a log use `taskdoctor logs FILE`."
+    return UnreadableError(f"{path}: not a snapshot of taskdoctor", hint=hint)
+
+
+def _snapshot(record: Mapping[str, object]) -> Snapshot:
+    return Snapshot(
+        collector=str(record["collector"]),
+        sources=tuple(_source(each) for each in _records(record["sources"])),
+        events=tuple(_event(each) for each in _records(record["events"])),
+        gaps=tuple(_gap(each) for each in _records(record["gaps"])),
+        tallies=tuple(_tally(each) for each in _records(record["tallies"])),
+        warnings=tuple(str(each) for each in _list(record["warnings"])),
+    )
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError("a list is missing")
+    return value
+
+
+def _records(value: object) -> list[dict[str, object]]:
+    records = _list(value)
+    if not all(isinstance(each, dict) for each in records):
+        raise TypeError("a record is missing")
+    return records  # type: ignore[return-value]
+
+
+def _place(record: object) -> Place:
+    if not isinstance(record, dict):
+        raise TypeError("a place is missing")
+    return Place(**record)
+
+
+def _event(record: dict[str, object]) -> Event:
+    known = {**record, "lane": Lane(str(record["lane"])), "form": Form(str(record["form"]))}
+    return Event(**{**known, "place": _place(record["place"])})  # type: ignore[arg-type]
+
+
+def _gap(record: dict[str, object]) -> Gap:
+    known = {**record, "place": _place(record["place"]), "reading": Silence(str(record["reading"]))}
+    return Gap(**known)  # type: ignore[arg-type]
+
+
+def _tally(record: dict[str, object]) -> Tally:
+    known = {**record, "lane": Lane(str(record["lane"])), "form": Form(str(record["form"]))}
+    return Tally(**known)  # type: ignore[arg-type]
+
+
+def _source(record: dict[str, object]) -> Source:
+    tuples = {name: tuple(_list(record[name])) for name in ("workers", "beats", "notes")}
+    formats = tuple((str(name), int(str(count))) for name, count in (_list(pair) for pair in _list(record["formats"])))
+    return Source(**{**record, **tuples, "formats": formats})  # type: ignore[arg-type]

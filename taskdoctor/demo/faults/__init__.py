@@ -1,0 +1,1 @@
+"""One file per fault, each with a FAULT constant; found by itself."""

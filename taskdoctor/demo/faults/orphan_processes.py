@@ -1,0 +1,20 @@
+"""A tool server survives its session, goes on syncing, and keeps the shared database locked meanwhile."""
+
+from __future__ import annotations
+
+from taskdoctor.demo.fault import Fault, Stage
+from taskdoctor.demo.levers import ServiceLevers
+
+
+async def _act(levers: ServiceLevers, stage: Stage) -> None:
+    async for episode in stage.episodes():
+        await stage.pull_once(levers.left_servers, 1, episode)
+
+
+FAULT = Fault(
+    name="orphan-processes",
+    cause="orphan-processes",
+    summary="tool servers survive their session and keep a database locked",
+    lengths_s=(0.5, 1.0),
+    in_service=_act,
+)

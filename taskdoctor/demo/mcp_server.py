@@ -1,0 +1,64 @@
+"""A tool server as a stdio subprocess: one JSON-RPC message per line. Standard library only, started without site.
+
+Left behind by a client that never closed it, it goes on syncing its notes, and keeps the database to itself meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import sqlite3
+import sys
+import time
+
+SYNC_EVERY_S = 24.0
+SYNC_S = (1.2, 2.4)
+
+
+def answer(request: dict[str, object], rng: random.Random) -> dict[str, object]:
+    """The reply to one request; a tool takes a moment."""
+    result: dict[str, object] = {}
+    if request["method"] == "initialize":
+        result = {"protocolVersion": "2025-06-18", "serverInfo": {"name": sys.argv[1]}}
+    elif request["method"] == "tools/call":
+        time.sleep(rng.uniform(0.03, 0.16))
+        result = {"content": [{"type": "text", "text": "done"}]}
+    return {"jsonrpc": "2.0", "id": request["id"], "result": result}
+
+
+def sync(database: str, seconds: float) -> None:
+    """Rewrite the notes: nobody else reads or writes the file for so long."""
+    connection = sqlite3.connect(database, timeout=20, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    time.sleep(seconds)
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def serve(rng: random.Random) -> bool:
+    """Answer until stdin closes; True when the client left without closing."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["method"] == "notifications/left":
+            return True
+        sys.stdout.write(json.dumps(answer(request, rng)) + "\n")
+        sys.stdout.flush()
+    return False
+
+
+def linger(database: str, rng: random.Random) -> None:
+    """Go on for as long as the service lives."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        wait_s = rng.uniform(0.1, 1.0) * SYNC_EVERY_S
+        if select.select([sys.stdin], [], [], wait_s)[0]:
+            return  # the pipe closed after all
+        sync(database, rng.uniform(*SYNC_S))
+
+
+if __name__ == "__main__":
+    chance = random.Random(int(sys.argv[3]))
+    if serve(chance):
+        linger(sys.argv[2], chance)

@@ -1,0 +1,204 @@
+"""How a cause turns what lies in its lanes into claims: intervals of time which it can show it owned."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from statistics import median
+
+from taskdoctor.diagnosis.exposure import co_occurrence
+from taskdoctor.diagnosis.growth import growths, owed_to
+from taskdoctor.diagnosis.intervals import covered_s, union
+from taskdoctor.model import Claim, Event, Evidence, Gap, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
+
+HOLDING_LANES = frozenset(
+    {Lane.SUSPENDED, Lane.NOT_SCHEDULED, Lane.MEMORY, Lane.GC, Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING}
+    | {Lane.LOGGING, Lane.BACKOFF}
+)  # all of such a span is lost time; of any other wait, only what is beyond its own normal
+ENOUGH_NORMAL = 5  # spans outside of stalls that make a normal
+BY_CHANCE = 0.05
+MEANINGFUL_S = 0.001
+TOGETHER_S = 0.3  # processes that were stopped go on within this
+TOGETHER_RATIO = 0.2
+TOGETHER_FROM_S = 1.0
+FINGERPRINT = 3  # equal lengths that are no coincidence
+
+
+def spans(timeline: Timeline, cause: str, *lanes: Lane, weight: float = 1.0, say: str) -> tuple[Claim, ...]:
+    """Every event of these lanes that carries its own length claims the part of it that is not its normal.
+
+    `say` is the sentence, with any of the fields {seconds} {label} {site} {key} {kind}. A length whose position in time
+    is not known claims nothing: it cannot be laid over a stall.
+    """
+    busy = union(stall.interval for stall in timeline.stalls)
+    return tuple(
+        _claim(cause, event, interval, weight, say)
+        for lane in lanes
+        for event, interval in _lost(timeline.spans.get(lane, ()), busy, whole=lane in HOLDING_LANES)
+    )
+
+
+def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> Iterator[tuple[Event, Interval]]:
+    """Spans that touch a stall, cut to the time that was lost in them.
+
+    A stamp rounded to a second may be off by that much to either side: the interval is widened, since a miss by rounding
+    would read as "was not there".
+    """
+    aligned = [event for event in events if event.aligned and (event.seconds or 0.0) > MEANINGFUL_S]
+    normals = {} if whole else _normals(aligned, busy)
+    for event in aligned:
+        usual_s = normals.get((event.kind, event.label), 0.0)
+        if (event.seconds or 0.0) <= 1.5 * usual_s:
+            continue
+        slack_s = event.uncertainty_s if event.uncertainty_s >= 0.5 else 0.0
+        interval = Interval(event.start_s + usual_s - slack_s, event.end_s + slack_s)
+        if covered_s(interval, busy) > 0:
+            yield event, interval
+
+
+def _normals(events: Iterable[Event], busy: Sequence[Interval]) -> dict[tuple[str, str], float]:
+    """How long each kind of wait takes when nothing is late: the median outside of stalls, where there are enough."""
+    calm: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for event in events:
+        if covered_s(Interval(event.start_s, event.end_s), busy) < 0.5 * (event.seconds or 0.0):
+            calm[event.kind, event.label].append(event.seconds or 0.0)
+    return {name: median(lengths) for name, lengths in calm.items() if len(lengths) >= ENOUGH_NORMAL}
+
+
+def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight: float, say: str) -> tuple[Claim, ...]:
+    """Every moment inside a stall claims up to `before_s` seconds that led to it; outside of stalls it means nothing.
+
+    Inferred, not measured: the line tells that it happened, not how long it took. Where enough operations can be
+    compared and the moments come as often with those that were on time, nothing is claimed.
+    """
+    claims: list[Claim] = []
+    for lane in lanes:
+        moments = [event for event in timeline.marks.get(lane, ()) if event.aligned]
+        if moments and not _innocent(timeline, moments):
+            claims += [
+                replace(
+                    _claim(
+                        cause, event, Interval(max(event.at_s - before_s, stall.interval.start_s), at_s), weight, say
+                    ),
+                    direct=False,
+                )
+                for event in moments
+                for stall in _stalls_at(event, timeline.stalls)
+                for at_s in (min(event.at_s + event.uncertainty_s, stall.interval.end_s),)
+            ]
+    return tuple(claims)
+
+
+def _innocent(timeline: Timeline, moments: Sequence[Event]) -> bool:
+    """Whether the moments come with operations on time as often as with late ones."""
+    operations = timeline.spans.get(Lane.OPERATION, ())
+    late = {stall.interval for stall in timeline.stalls if stall.kind is StallKind.OPERATION}
+    slow = [Interval(event.start_s, event.end_s) in late for event in operations]
+    p = co_occurrence(operations, slow, [event.at_s for event in moments])
+    return p is not None and p > BY_CHANCE and len(moments) > len(late)
+
+
+def _stalls_at(event: Event, stalls: Iterable[Stall]) -> Iterator[Stall]:
+    for stall in stalls:
+        if stall.interval.start_s < event.at_s + event.uncertainty_s and event.at_s <= stall.interval.end_s + max(
+            event.uncertainty_s, 0.1
+        ):
+            yield stall
+
+
+def rising(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Claim, ...]:
+    """What grew owns late time only as far as lateness rises with it: the excess over the level at the start.
+
+    Present is not guilty. `say` has the fields {label} {first} {last}.
+    """
+    late = union(stall.interval for stall in timeline.stalls)
+    claims = []
+    for growth in growths(timeline, *lanes)[:3]:
+        text = say.format(label=growth.label or growth.kind, first=f"{growth.first:g}", last=f"{growth.last:g}")
+        for event, owed_s in owed_to(growth, timeline):
+            owed = Interval(event.end_s - owed_s, event.end_s)
+            if owed_s > MEANINGFUL_S and covered_s(owed, late) > 0.9 * owed_s:
+                evidence = Evidence(text, str(growth.place), Grade.INFERRED)
+                claims.append(Claim(cause, owed, evidence, direct=False))
+    return tuple(claims)
+
+
+def stopped_together(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim, ...]:
+    """Silences of two or more processes that end in the same moment: not one loop was held, nothing ran at all.
+
+    `say` has the fields {seconds} {count}.
+    """
+    claims = []
+    gaps = sorted(timeline.gaps, key=lambda gap: gap.end_s)
+    for gap in gaps:
+        same = [
+            other
+            for other in gaps
+            if abs(other.end_s - gap.end_s) <= TOGETHER_S + gap.uncertainty_s
+            and abs(other.seconds - gap.seconds) <= max(TOGETHER_RATIO * gap.seconds, gap.uncertainty_s)
+        ]
+        writers = {(other.place.source, other.worker) for other in same}
+        if len(writers) >= 2 and gap.seconds >= TOGETHER_FROM_S:
+            text = say.format(seconds=duration_text(gap.seconds), count=len(writers))
+            evidence = Evidence(text, str(gap.place), Grade.INFERRED)
+            claims.append(Claim(cause, Interval(gap.start_s, gap.end_s), evidence, weight=0.9))
+    return tuple(claims)
+
+
+def as_long_as_silence(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Claim, ...]:
+    """Work whose length is that of the silence it ends, again and again: it ran on the loop itself.
+
+    Everything in flight ends late after a held loop; only what held it is exactly as long. `say` as in `spans`.
+    """
+    silences = [gap for gap in timeline.gaps if gap.reading is Silence.HELD]
+    pairs: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for event in (event for lane in lanes for event in timeline.spans.get(lane, ())):
+        if any(_same_length(event, gap) for gap in silences):
+            pairs[event.kind, event.label].append(event)
+    return tuple(
+        _claim(cause, event, Interval(event.start_s, event.end_s), 0.8, say)
+        for events in pairs.values()
+        if len(events) >= FINGERPRINT
+        for event in events
+    )
+
+
+def _same_length(event: Event, gap: Gap) -> bool:
+    length_s = event.seconds or 0.0
+    near = abs(event.end_s - gap.end_s) <= 0.1 + gap.uncertainty_s
+    return near and 0.9 * gap.seconds <= length_s <= 1.1 * gap.seconds + 0.3
+
+
+def growth_risk(timeline: Timeline, *lanes: Lane, say: str) -> tuple[Evidence, ...]:
+    """What grew beyond chance and load, as evidence of a risk. `say` has {label} {first} {last} {per_minute}."""
+    return tuple(
+        Evidence(
+            say.format(
+                label=growth.label or growth.kind.replace("-", " "),
+                first=f"{growth.first:,.0f}",
+                last=f"{growth.last:,.0f}",
+                per_minute=f"{growth.per_minute:,.1f}",
+            ),
+            str(growth.place),
+        )
+        for growth in growths(timeline, *lanes)[:3]
+    )
+
+
+def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str) -> Claim:
+    text = say.format(
+        seconds=duration_text(event.seconds or interval.seconds),
+        label=event.label or event.kind,
+        site=event.site or "an unnamed place",
+        key=event.key or "?",
+        kind=event.kind,
+    )
+    return Claim(cause, interval, Evidence(text, str(event.place)), weight)
+
+
+def duration_text(seconds: float) -> str:
+    """`1.84 s`, `43 ms`, `2m05s`: for sentences; tables have the renderer's own."""
+    if seconds >= 100:
+        return f"{int(seconds // 60)}m{int(seconds % 60):02d}s"
+    return f"{seconds:.2f} s" if seconds >= 1.0 else f"{seconds * 1000:.0f} ms"

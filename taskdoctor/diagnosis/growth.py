@@ -1,0 +1,171 @@
+"""Quantities that rise and do not fall back: tasks, sessions, caches, children, files.
+
+Why troughs: raw counts are autocorrelated, so a trend test on them sees leaks in 17-100 % of healthy services. The minima
+of a dozen windows rise only when something stays. A load ramp raises them too, so a rise that the open sessions or the
+rate of work explain is not called growth.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+from taskdoctor.diagnosis.robust import correlation, kendall, theil_sen
+from taskdoctor.model import Event, Interval, Lane, Place, Timeline
+
+WINDOWS = 12
+ENOUGH_SAMPLES = 12
+MIN_RISE = 5.0
+MIN_RATIO = 1.25
+BEYOND_CHANCE_Z = 2.33  # 1 % one-sided
+LINKED = 0.4  # rank correlation from which lateness rises with a quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """One quantity that grew over the watch."""
+
+    kind: str
+    label: str
+    first: float  # trough at the start
+    last: float  # trough at the end
+    minutes: float
+    place: Place  # where its last value was seen
+    series: tuple[tuple[float, float], ...]
+
+    @property
+    def per_minute(self) -> float:
+        return (self.last - self.first) / self.minutes if self.minutes > 0 else 0.0
+
+
+def series_of(timeline: Timeline, *lanes: Lane) -> dict[tuple[str, str, str], list[Event]]:
+    """Levels by what they count: (kind, label, worker), in time order."""
+    series: dict[tuple[str, str, str], list[Event]] = defaultdict(list)
+    for lane in lanes:
+        for event in timeline.levels.get(lane, ()):
+            if event.value is not None:
+                series[event.kind, event.label or event.key, event.worker].append(event)
+    return series
+
+
+def growths(timeline: Timeline, *lanes: Lane) -> tuple[Growth, ...]:
+    """What grew beyond chance and beyond load, steepest first."""
+    found = []
+    load = load_ratio(timeline)
+    for kind, label, place, points in _quantities(timeline, lanes):
+        lows = troughs(points, timeline.window)
+        if rises(lows) and not _is_load(lows, load):
+            minutes = (points[-1][0] - points[0][0]) / 60
+            found.append(Growth(kind, label, lows[0], lows[-1], minutes, place, points))
+    return tuple(sorted(found, key=lambda g: (-(g.last - g.first) / max(g.first, 1.0), g.kind, g.label)))
+
+
+def _quantities(
+    timeline: Timeline, lanes: Sequence[Lane]
+) -> Iterator[tuple[str, str, Place, tuple[tuple[float, float], ...]]]:
+    """Every counted quantity of the lanes: what lines say, and how many children were opened and not closed."""
+    for (kind, label, _), events in sorted(series_of(timeline, *lanes).items()):
+        yield kind, label, events[-1].place, tuple(_points(events))
+    if Lane.CHILDREN in lanes:
+        for pair, left in sorted(timeline.opens.items()):
+            if left[0].lane is Lane.CHILDREN:
+                counted = tuple(open_over_time(timeline, Lane.CHILDREN, pair))
+                yield pair, f"open {pair}", left[-1].place, counted
+
+
+def troughs(points: Sequence[tuple[float, float]], window: Interval) -> list[float]:
+    """The lowest value of each of a dozen equal windows; empty windows are left out."""
+    width_s = window.seconds / WINDOWS or 1.0
+    lows: dict[int, float] = {}
+    for at_s, value in points:
+        index = min(WINDOWS - 1, int((at_s - window.start_s) / width_s))
+        lows[index] = min(value, lows.get(index, value))
+    return [lows[index] for index in sorted(lows)] if len(points) >= ENOUGH_SAMPLES else []
+
+
+def rises(lows: Sequence[float]) -> bool:
+    """Whether troughs rise: by enough, beyond chance, and still at their height at the end."""
+    if len(lows) < 6:
+        return False
+    rise = lows[-1] - lows[0]
+    enough = rise >= MIN_RISE and lows[-1] >= MIN_RATIO * max(lows[0], 1.0)
+    return enough and kendall(lows) > BEYOND_CHANCE_Z and lows[-1] >= 0.8 * max(lows)
+
+
+def load_ratio(timeline: Timeline) -> float:
+    """By how much the load rose from the first third to the last: open sessions, else finished operations."""
+    sessions = [point for events in series_of(timeline, Lane.SESSIONS).values() for point in _points(events)]
+    counted = open_over_time(timeline, Lane.SESSIONS)
+    for points in (sessions, counted):
+        third = len(points) // 3
+        if third >= 4:
+            ordered = [value for _, value in sorted(points)]
+            return sum(ordered[-third:]) / max(1.0 * third, sum(ordered[:third]))
+    ends = [event.end_s for event in timeline.spans.get(Lane.OPERATION, ())]
+    third_s = timeline.window.seconds / 3
+    early = sum(end <= timeline.window.start_s + third_s for end in ends)
+    late = sum(end >= timeline.window.end_s - third_s for end in ends)
+    return late / early if early >= 8 else 1.0
+
+
+def open_over_time(timeline: Timeline, lane: Lane, pair: str = "") -> list[tuple[float, float]]:
+    """How many of a lane's pairs were open, at each change."""
+    changes = [
+        change
+        for span in timeline.spans.get(lane, ())
+        if span.pair and pair in ("", span.pair)
+        for change in ((span.start_s, 1), (span.end_s, -1))
+    ]
+    changes += [
+        (event.at_s, 1)
+        for name, events in timeline.opens.items()
+        for event in events
+        if event.lane is lane and pair in ("", name)
+    ]
+    total, points = 0, []
+    for at_s, step in sorted(changes):
+        total += step
+        points.append((at_s, float(total)))
+    return points
+
+
+def _points(events: Sequence[Event]) -> list[tuple[float, float]]:
+    return [(event.at_s, event.value or 0.0) for event in events]
+
+
+def _is_load(lows: Sequence[float], load: float) -> bool:
+    """Whether what is left of the rise, after what the load explains, would be no growth by itself."""
+    expected = lows[0] * max(1.0, load)
+    return lows[-1] - expected < MIN_RISE or lows[-1] < MIN_RATIO * max(expected, 1.0)
+
+
+def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float]]:
+    """Operations (and held stretches of the loop) and the seconds by which the grown quantity made each later, where lateness rises with it.
+
+    A line through log seconds against the level, not moved by outliers; the excess is over the level at the start.
+    """
+    return [
+        owed
+        for lane in (Lane.OPERATION, Lane.LOOP_HELD)
+        for owed in _owed(growth, [event for event in timeline.spans.get(lane, ()) if (event.seconds or 0) > 0])
+    ]
+
+
+def _owed(growth: Growth, operations: Sequence[Event]) -> list[tuple[Event, float]]:
+    times = [at_s for at_s, _ in growth.series]
+    points = []
+    for event in operations:
+        index = bisect_right(times, event.start_s) - 1
+        level = growth.series[max(index, 0)][1]
+        points.append((level, log(event.seconds or 1e-6)))
+    slope, intercept = theil_sen(points)
+    if len(points) < 16 or slope <= 0 or correlation(points) < LINKED:
+        return []
+    return [
+        (event, min(event.seconds or 0.0, exp(intercept + slope * level) - exp(intercept + slope * growth.first)))
+        for event, (level, _) in zip(operations, points, strict=True)
+        if level > growth.first
+    ]

@@ -1,0 +1,190 @@
+"""What was late: intervals in which the event loop did not turn, and operations far beyond their own normal.
+
+Normal is measured, not assumed: a service whose LLM always takes four seconds is slow, not stalling.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from taskdoctor.diagnosis.intervals import covered_s, union
+from taskdoctor.diagnosis.robust import late_above
+from taskdoctor.diagnosis.timeline import held
+from taskdoctor.model import Event, Interval, Lane, Place, Stall, StallKind, Timeline
+
+LOOP_STALL_S = 0.2  # shorter blocks are scheduling jitter on a busy machine
+EXCESS_S = 1.0  # an operation is late when this much beyond normal ...
+SHORT_EXCESS_S = 0.5  # ... or this much, when that is many times the normal
+SHORT_RATIO = 5.0
+ENOUGH = 8  # comparable operations that make a normal
+CROWD = 0.25  # more than this share "late" may be a second mode (with tools, without), not lateness ...
+CROWD_RATIO = 4.0  # ... unless far beyond normal
+WAIT_S = 1.0  # a logged wait that makes a stall by itself when no operation line covers it
+REPEATED = 3  # failures of one kind that make stalls; one is an error line
+CLUSTER_S = 2.0  # failures closer than this are one incident
+
+LOOP_LANES = (
+    Lane.SUSPENDED,
+    Lane.NOT_SCHEDULED,
+    Lane.GC,
+    Lane.LOOP_HELD,
+    Lane.BLOCKING,
+    Lane.COMPUTING,
+    Lane.LOGGING,
+)
+WAIT_LANES = (Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS, Lane.BACKOFF, Lane.CLIENT, Lane.DISK)
+FAILURE_LANES = (Lane.DESCRIPTORS, Lane.POOL, Lane.DNS, Lane.LOCK, Lane.EXECUTOR, Lane.QUEUE, Lane.BACKOFF, Lane.MEMORY)
+WORK_LANES = (Lane.OPERATION, Lane.TEARDOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Comparable operations and their normal; `limit_s` is None where there are too few to compare."""
+
+    name: str
+    events: tuple[Event, ...]
+    normal_s: float
+    limit_s: float | None
+
+
+def find(timeline: Timeline, *, slow_s: float | None = None) -> tuple[Stall, ...]:
+    """All stalls in time order. `slow_s`: what the user calls slow, for operations too few to compare."""
+    loop = loop_stalls(timeline)
+    busy = union(stall.interval for stall in loop)
+    groups = work(timeline, slow_s=slow_s)
+    late = [stall for group in groups for stall in late_operations(group) if not _explained_by_loop(stall, busy)]
+    late = _without_twins(late)
+    waits = list(_lonely_waits(timeline, groups))
+    failures = list(_failures(timeline, [*loop, *late, *waits]))
+    return tuple(sorted([*loop, *late, *waits, *failures], key=lambda s: (s.interval, s.kind, s.name)))
+
+
+def loop_stalls(timeline: Timeline) -> list[Stall]:
+    """Intervals in which the loop did not turn, merged: one incident is one stall however many lines tell of it."""
+    found: list[tuple[Interval, Place]] = [
+        (Interval(event.start_s, event.end_s), event.place)
+        for lane in LOOP_LANES
+        for event in timeline.spans.get(lane, ())
+        if (event.seconds or 0.0) >= LOOP_STALL_S
+    ]
+    found += [(Interval(gap.start_s, gap.end_s), gap.place) for gap in held(timeline.gaps)]
+    found += [(Interval(e.at_s - 1.0, e.at_s), e.place) for e in timeline.marks.get(Lane.LOOP_HELD, ())]
+    places = {interval.end_s: place for interval, place in sorted(found, key=lambda pair: pair[0])}
+    return [
+        Stall(StallKind.LOOP, interval, interval.seconds, "event loop", places[interval.end_s])
+        for interval in union((interval for interval, _ in found), join_s=0.05)
+    ]
+
+
+def work(timeline: Timeline, *, slow_s: float | None = None) -> list[Work]:
+    """The operations of this service, by name. Where none are logged, its calls to upstream stand in."""
+    groups = _groups(timeline, WORK_LANES)
+    if not any(len(events) >= ENOUGH for (lane, _), events in groups.items() if lane is Lane.OPERATION):
+        groups |= _groups(timeline, (Lane.UPSTREAM,))
+    return [_work(name, events, slow_s) for (_, name), events in sorted(groups.items())]
+
+
+def _groups(timeline: Timeline, lanes: Iterable[Lane]) -> dict[tuple[Lane, str], list[Event]]:
+    """Spans by what they name; names too rare to compare share one group per kind."""
+    named: dict[tuple[Lane, str, str], list[Event]] = defaultdict(list)
+    for lane in lanes:
+        for event in timeline.spans.get(lane, ()):
+            if event.seconds is not None:
+                named[lane, event.kind, event.label or event.kind].append(event)
+    groups: dict[tuple[Lane, str], list[Event]] = defaultdict(list)
+    for (lane, kind, label), events in named.items():
+        groups[lane, label if len(events) >= ENOUGH else kind].extend(events)
+    return groups
+
+
+def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
+    seconds = [event.seconds or 0.0 for event in events]
+    normal_s, limit_s = late_above(seconds)
+    if len(events) < ENOUGH:
+        return Work(name, tuple(events), normal_s if slow_s is None else min(seconds), slow_s)
+    crowd = sum(_is_late(value, normal_s, limit_s) for value in seconds)
+    if crowd > CROWD * len(events):
+        limit_s = max(limit_s, CROWD_RATIO * normal_s)
+    if slow_s is not None:
+        limit_s = slow_s
+    return Work(name, tuple(events), normal_s, limit_s)
+
+
+def _is_late(seconds: float, normal_s: float, limit_s: float) -> bool:
+    excess_s = seconds - normal_s
+    return seconds > limit_s and (
+        excess_s >= EXCESS_S or (excess_s >= SHORT_EXCESS_S and seconds >= SHORT_RATIO * normal_s)
+    )
+
+
+def late_operations(group: Work) -> list[Stall]:
+    """The operations of one kind that were late against their own normal."""
+    limit_s = group.limit_s
+    if limit_s is None:
+        return []
+    return [
+        Stall(
+            StallKind.OPERATION,
+            Interval(event.start_s, event.end_s),
+            (event.seconds or 0.0) - group.normal_s,
+            group.name,
+            event.place,
+        )
+        for event in group.events
+        if _is_late(event.seconds or 0.0, group.normal_s, limit_s)
+    ]
+
+
+def _explained_by_loop(stall: Stall, busy: Sequence[Interval]) -> bool:
+    """Late only because the loop was held: that incident is counted once, as the loop's."""
+    return covered_s(stall.interval, busy) >= 0.5 * stall.excess_s
+
+
+def _without_twins(stalls: list[Stall]) -> list[Stall]:
+    """One late thing told by two lines (the request and the turn inside it) is one stall: the longer one."""
+    kept: list[Stall] = []
+    for stall in sorted(stalls, key=lambda s: (-s.excess_s, s.interval, s.name)):
+        twin = any(
+            other.name != stall.name
+            and stall.excess_s >= 0.6 * other.excess_s
+            and _inside(stall.interval, other.interval, slack_s=0.3)
+            for other in kept
+        )
+        if not twin:
+            kept.append(stall)
+    return kept
+
+
+def _inside(inner: Interval, outer: Interval, *, slack_s: float) -> bool:
+    return inner.start_s >= outer.start_s - slack_s and inner.end_s <= outer.end_s + slack_s
+
+
+def _lonely_waits(timeline: Timeline, groups: Sequence[Work]) -> Iterable[Stall]:
+    """Logged waits that no operation line covers: the request failed, or its end is not logged."""
+    covering = union(Interval(e.start_s - 0.3, e.end_s + 0.3) for group in groups for e in group.events)
+    for lane in WAIT_LANES:
+        waits = [event for event in timeline.spans.get(lane, ()) if (event.seconds or 0.0) >= WAIT_S]
+        whole = union(
+            Interval(event.start_s, event.end_s)
+            for event in waits
+            if covered_s(Interval(event.start_s, event.end_s), covering) < 0.9 * (event.seconds or 0.0)
+        )
+        for interval in whole:
+            place = next(event.place for event in waits if event.end_s == interval.end_s)
+            yield Stall(StallKind.OPERATION, interval, interval.seconds, f"waiting ({lane.value})", place)
+
+
+def _failures(timeline: Timeline, known: Sequence[Stall]) -> Iterable[Stall]:
+    """Repeated failures that name their cause, where nothing else tells how late the service was."""
+    late = union(Interval(stall.interval.start_s - 1.0, stall.interval.end_s + 1.0) for stall in known)
+    for lane in FAILURE_LANES:
+        marks = timeline.marks.get(lane, ())
+        if len(marks) < REPEATED:
+            continue
+        clusters = union((Interval(mark.at_s - 1.0, mark.at_s) for mark in marks), join_s=CLUSTER_S)
+        for interval in clusters:
+            if covered_s(interval, late) < 0.5 * interval.seconds:
+                place = next(mark.place for mark in marks if mark.at_s == interval.end_s)
+                yield Stall(StallKind.OPERATION, interval, interval.seconds, f"failing ({lane.value})", place)

@@ -1,0 +1,135 @@
+"""Merged parts equal the whole: the answer does not depend on how the reading was cut, shared out or ordered."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskdoctor.collectors.logs import partial
+from taskdoctor.collectors.logs.collecting import Options, collect
+from taskdoctor.collectors.logs.event import all_events
+from taskdoctor.collectors.logs.partial import Partial, Seen
+from taskdoctor.model import Snapshot
+
+SAMPLES = [sample for event in all_events() for sample in event.samples]
+
+
+def _log(path: Path, *, seed: int, lines: int, start_s: float = 1_767_000_000.0) -> Path:
+    """A log of samples and filler at a beat of 20 ms, with silences, tracebacks and lines that carry no stamp."""
+    rng = random.Random(seed)
+    at_s, text = start_s, []
+    for number in range(lines):
+        at_s += 0.02 if rng.random() < 0.999 else 5.0
+        message = rng.choice(SAMPLES) if rng.random() < 0.1 else f"frame {number} sent to the browser, all good here"
+        if rng.random() < 0.05:
+            text.append(message)
+            continue
+        stamp = datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        text.append(f"{stamp} | INFO     | app.service:handle:{number % 90} - {message}")
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _log(tmp_path_factory.mktemp("logs") / "service.log", seed=3, lines=9_000)
+
+
+def _cut(path: Path, **options: int) -> Snapshot:
+    return collect([str(path)], Options(small_bytes=0, **options))
+
+
+@pytest.fixture(scope="module")
+def whole(log: Path) -> Snapshot:
+    return _cut(log, piece_blocks=10_000, workers=1)
+
+
+@pytest.mark.parametrize("piece_blocks", [1, 2, 3, 7])
+def test_any_chunking_gives_the_same_snapshot(log: Path, whole: Snapshot, piece_blocks: int) -> None:
+    assert whole.events
+    assert _cut(log, piece_blocks=piece_blocks, workers=1) == whole
+
+
+def test_any_worker_count_gives_the_same_snapshot(log: Path, whole: Snapshot) -> None:
+    assert _cut(log, piece_blocks=2, workers=2) == whole
+
+
+def test_order_of_files_does_not_matter(tmp_path: Path) -> None:
+    paths = [
+        str(_log(tmp_path / f"worker-{n}.log", seed=n, lines=800, start_s=1_767_000_000.0 + n)) for n in (1, 2, 3)
+    ]
+    assert collect(paths) == collect(paths[::-1]) == collect([str(tmp_path)])
+
+
+def test_a_packed_log_says_the_same(log: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "service.log.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    plain, unpacked = collect([str(log)]), collect([str(packed)])
+    assert [(e.kind, e.at_s, e.place.line) for e in plain.events] == [
+        (e.kind, e.at_s, e.place.line) for e in unpacked.events
+    ]
+
+
+def test_candidates_find_what_every_line_finds(log: Path, whole: Snapshot) -> None:
+    """The quick way through a big log sees the same stamped events as parsing every line."""
+    slow = collect([str(log)], Options(small_bytes=10**9))
+    follows = {event.kind for event in all_events() if event.follows}  # only known within a block
+    assert [(t.kind, t.count) for t in slow.tallies if t.kind not in follows] == [
+        (t.kind, t.count) for t in whole.tallies if t.kind not in follows
+    ]
+    at_block_edges = {(e.kind, e.place.line) for e in whole.events if not e.aligned}
+    placed = {(e.kind, e.at_s, e.place.line) for e in whole.events if e.aligned and e.kind not in follows}
+    assert placed == {
+        (e.kind, e.at_s, e.place.line)
+        for e in slow.events
+        if e.kind not in follows and (e.kind, e.place.line) not in at_block_edges
+    }
+
+
+def _seen(at_s: float, line: int, kind: str, seconds: float | None) -> Seen:
+    return Seen(at_s, 0, 0, line, kind, seconds, None, "", "", "", None, "", True, 0.001)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1e6), st.sampled_from("abc"), st.none() | st.floats(0, 100)), min_size=1, max_size=400
+    ),
+    st.lists(st.integers(0, 400), max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_sampling_is_decided_by_the_set_alone(
+    drawn: list[tuple[float, str, float | None]], cuts: list[int], rng: random.Random
+) -> None:
+    before = partial.MOST, partial.LEAST, partial.BUDGET
+    partial.MOST, partial.LEAST, partial.BUDGET = 12, 6, 30
+    try:
+        events = [_seen(at_s, line, kind, seconds) for line, (at_s, kind, seconds) in enumerate(drawn)]
+        edges = sorted({0, len(events), *(cut % (len(events) + 1) for cut in cuts)})
+        parts = [_partial(events[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+        rng.shuffle(parts)
+        merged = Partial()
+        for part in parts:
+            merged.merge(part)
+        merged.trim()
+        whole = _partial(events)
+        assert {kind: r.events() for kind, r in merged.reservoirs.items()} == {
+            kind: r.events() for kind, r in whole.reservoirs.items()
+        }
+        assert {k: r.count for k, r in merged.reservoirs.items()} == {k: r.count for k, r in whole.reservoirs.items()}
+    finally:
+        partial.MOST, partial.LEAST, partial.BUDGET = before
+
+
+def _partial(events: list[Seen]) -> Partial:
+    made = Partial()
+    for seen in events:
+        made.add(seen)
+    made.trim()
+    return made
