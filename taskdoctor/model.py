@@ -128,6 +128,7 @@ class Gap:
     late_beats: int = 0  # periodic lines that were due inside and came right after
     burst_lines: int = 0  # lines that came back at once
     uncertainty_s: float = 0.0
+    silent_s: float = 0.0  # from the last line before it; `seconds` counts from when a line was due
 
     @property
     def seconds(self) -> float:

@@ -18,6 +18,7 @@ WORK = re.compile(
     r"(?i)encod|decod|hash|render|parse|token|compress|resiz|embed|scor|rank|sort|summar|matri|comput|calc|crypt"
     r"|templat|seriali|infer|predict|transform|aggregat|digest|thumbnail|transcod"
 )
+WORK_LANES = (Lane.OPERATION, Lane.UPSTREAM, Lane.DISK, Lane.STATE)  # what a service tells the length of
 BUSY_SHARE = 0.7  # CPU seconds per held second: at least this much is computation
 IDLE_SHARE = 0.3  # at most this much is waiting
 
@@ -68,8 +69,13 @@ def _open(event: Event) -> bool:
     return not _busy(event) and not _idle(event) and bool(event.label or event.site)
 
 
+def computes(event: Event) -> bool:
+    """Whether a step is called like a computation."""
+    return WORK.search(f"{event.label} {event.site}") is not None
+
+
 def _named_work(event: Event) -> bool:
-    return _open(event) and WORK.search(f"{event.label} {event.site}") is not None
+    return _open(event) and computes(event)
 
 
 def _unnamed_work(event: Event) -> bool:

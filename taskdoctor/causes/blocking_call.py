@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from taskdoctor.causes import _loop_held
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
-from taskdoctor.diagnosis.claiming import as_long_as_silence, marks, spans
+from taskdoctor.diagnosis.claiming import announced, as_long_as_silence, marks, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "blocking-call"
-WORK_LANES = (Lane.OPERATION, Lane.UPSTREAM, Lane.DISK, Lane.STATE)  # what a service tells the length of
 HEARTBEAT_STEP_S = 10.0  # watchdogs that name the frame do so after about this long
 
 
@@ -30,11 +29,13 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             _loop_held.Weights(busy=0.0, idle=0.9, unknown=0.7, working=0.3),
             say="the loop was held for {seconds}, seen at {label} ({site})",
         ),
+        *announced(timeline, ID, Lane.BLOCKING, say="{label} at {site} was caught, and everything stood still"),
         *as_long_as_silence(
             timeline,
             ID,
-            *WORK_LANES,
-            say="{label} took {seconds}, exactly as long as everything else stood still",
+            *_loop_held.WORK_LANES,
+            weigh=lambda event: 0.0 if _loop_held.computes(event) else 0.8,
+            say="{label} took {seconds}, as long as everything else stood still",
         ),
     )
 

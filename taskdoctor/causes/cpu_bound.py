@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taskdoctor.causes import _loop_held
 from taskdoctor.causes._example_logs import Said, Turn, incident
-from taskdoctor.diagnosis.claiming import spans
+from taskdoctor.diagnosis.claiming import as_long_as_silence, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "cpu-bound"
@@ -20,6 +20,13 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             ID,
             _loop_held.Weights(busy=0.9, idle=0.0, unknown=0.3, working=0.7),
             say="the loop was held for {seconds} while the CPU worked ({label})",
+        ),
+        *as_long_as_silence(
+            timeline,
+            ID,
+            *_loop_held.WORK_LANES,
+            weigh=lambda event: 0.8 if _loop_held.computes(event) else 0.0,
+            say="{label} took {seconds}, as long as everything else stood still",
         ),
     )
 

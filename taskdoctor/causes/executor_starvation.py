@@ -89,7 +89,7 @@ async def listen(audio: bytes, transcribe) -> str:
         "Probe it every 5 s in a task: `t = time.perf_counter(); await asyncio.to_thread(lambda: None); "
         'logging.info("executor wait: %.3fs", time.perf_counter() - t)`'
     ),
-    leads_to=("dns",),
+    leads_to=("dns", "queue-backlog"),
     more=(
         "`loop.set_default_executor(ThreadPoolExecutor(64))` buys time in one line, and hides the stuck call. Endless "
         "loops (`queue.get()` without time-out, watchers, consumers) belong in their own thread, never in a pool. "

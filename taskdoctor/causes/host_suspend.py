@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taskdoctor.causes._example_logs import Said, Turn, incident, journal, slow_tool
-from taskdoctor.diagnosis.claiming import marks, spans, stopped_together
+from taskdoctor.diagnosis.claiming import marks, spans, stopped_together, unmeasured
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "host-suspend"
@@ -22,6 +22,7 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             weight=0.9,
             say="{label}: asleep for {seconds} before it",
         ),
+        *unmeasured(timeline, ID, say="nothing was written for {seconds}, and nothing that was timed across it noticed"),
         *stopped_together(
             timeline, ID, say="{count} processes fell silent together for {seconds} and went on together"
         ),

@@ -104,7 +104,7 @@ async def answer(messages: list[dict[str, str]]) -> str:
         'logging.getLogger("openai").setLevel(logging.INFO); logging.getLogger("httpx").setLevel(logging.INFO)   # or '
         "OPENAI_LOG=info"
     ),
-    leads_to=("pool-exhaustion", "queue-backlog"),
+    leads_to=("pool-exhaustion", "queue-backlog", "upstream-latency"),
     more=(
         "Read the x-ratelimit-remaining-* headers and slow down before the refusal. Send less: trim the history, cap "
         "max_tokens, cache the prefix. Ask for a higher tier, or spread over deployments; a second key of the same "

@@ -50,7 +50,7 @@ def main() -> int:
     try:
         _play(_settings(options, work), options.truth)
     except TaskdoctorError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error} {error.hint}".rstrip() + "\n")
         return error.code
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -73,7 +73,10 @@ class Browsers:
         """Read on, and play what comes, until the wanted message."""
         async with asyncio.timeout(GIVE_UP_S):
             while True:
-                kind = json.loads(await socket.receive_str())["type"]
+                message = await socket.receive()
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    raise ConnectionResetError("the service went away")
+                kind = json.loads(message.data)["type"]
                 if kind == wanted:
                     return
                 if kind == "audio":
@@ -110,7 +113,7 @@ async def browse(run: Settings) -> None:
         browsers = Browsers(run, http)
         people = [browsers.talk(number) for number in range(run.sessions)]
         watchers = [browsers.watch() for _ in range(run.idle_sockets)]
-        tasks = [asyncio.create_task(each) for each in (*people, *watchers, browsers.check_health())]
+        tasks = [parts.background(each) for each in (*people, *watchers, browsers.check_health())]
         acted = Acted()
         tasks.append(
             parts.stages(run, acted, lambda fault, stage: fault.in_clients and fault.in_clients(browsers.levers, stage))

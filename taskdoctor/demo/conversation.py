@@ -15,6 +15,7 @@ from taskdoctor.demo.session import Session
 
 log = logging.getLogger(__name__)
 SENTENCES = 3
+SHOWN_CHARACTERS = 48
 TOOL_SHARE = 0.5
 PLAYBACK_PATIENCE_S = 6.0
 SLOW_PLAYBACK_S = 1.0
@@ -32,6 +33,7 @@ async def converse(backend: Backend, session: Session, text: str) -> None:
         await _turn(backend, session, text)
     except (OSError, sqlite3.Error) as error:
         log.warning("Conversation Chain failed: %s", error)
+    log.debug("🧹 Clearing up conversation %s.", session.emoji)
     seconds = time.monotonic() - begun_s
     backend.meter.finished(seconds)
     log.info("Conversation total elapsed: %.3fs", seconds)
@@ -47,9 +49,11 @@ async def _turn(backend: Backend, session: Session, text: str) -> None:
         await session.context.tools.call_some_tool()
     backend.memory.rank(text)
     answer = await backend.peer.complete(text)
+    log.info("AI response: %s", answer[:SHOWN_CHARACTERS])
     await _speak(backend, session, answer)
     await _await_playback(session)
     await _keep(backend, session, text)
+    log.info("😎👍✅ Conversation Chain 😊 completed!")
 
 
 async def _in_line(work: Callable[[], None]) -> None:

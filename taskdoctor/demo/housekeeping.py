@@ -4,40 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import resource
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
 from taskdoctor.demo.backend import Backend
-from taskdoctor.demo.logs import SPAN
+from taskdoctor.demo.exporter import Exporter
 
 log = logging.getLogger(__name__)
 ABNORMAL_TASKS = 40  # a threshold somebody once chose
 OWN_TASKS = 12  # those of this module and the server itself
 EXPORTS_AT_ONCE = 5
 UPLOADS_AT_ONCE = 12
+ON_REQUEST_S = float("inf")
 
 
 def jobs(backend: Backend) -> list[Coroutine[None, None, None]]:
     """Every periodic task, ready to be started."""
-    queue = RunQueue()
     return [
         _every(2.0, lambda: _count_tasks(backend)),
-        _every(5.0, lambda: _sweep(backend)),
-        _every(5.0, lambda: _tell_process(queue)),
+        _every(3.0, lambda: _sweep(backend)),
+        _every(5.0, Exporter().tell),
         _every(4.0, lambda: _announce(backend)),
         _every(4.0, lambda: _checkpoint(backend)),
-        _every(0.5, lambda: _obey_limit(backend)),
+        _often(ON_REQUEST_S, lambda: backend.levers.descriptors_left.amount, lambda: _obey_limit(backend)),
         _often(6.0, lambda: backend.levers.compact_s.amount, backend.store.compact),
-        _often(1e9, lambda: backend.levers.export_s.amount, lambda: _export(backend)),
-        _often(1e9, lambda: backend.levers.archive_s.amount, lambda: _archive(backend)),
-        _often(1e9, lambda: backend.levers.absorbed.amount, backend.memory.absorb),
-        _often(1e9, lambda: backend.levers.cached_files.amount, backend.voices.import_clips),
+        _often(ON_REQUEST_S, lambda: backend.levers.export_s.amount, lambda: _export(backend)),
+        _often(ON_REQUEST_S, lambda: backend.levers.archive_s.amount, lambda: _archive(backend)),
+        _often(ON_REQUEST_S, lambda: backend.levers.absorbed.amount, backend.memory.absorb),
+        _often(ON_REQUEST_S, lambda: backend.levers.cached_files.amount, backend.voices.import_clips),
         backend.mixer.consume(),
         backend.mixer.report(),
     ]
@@ -46,7 +45,7 @@ def jobs(backend: Backend) -> list[Coroutine[None, None, None]]:
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(seconds)
-        await work()
+        await _attempt(work)
 
 
 async def _often(seconds: float, due: Callable[[], float], work: Callable[[], Awaitable[None]]) -> None:
@@ -55,8 +54,16 @@ async def _often(seconds: float, due: Callable[[], float], work: Callable[[], Aw
     while True:
         await asyncio.sleep(0.25)
         if due() or time.monotonic() - last_s > seconds:
-            await work()
+            await _attempt(work)
             last_s = time.monotonic()
+
+
+async def _attempt(work: Callable[[], Awaitable[None]]) -> None:
+    """One round; what the system refuses now may work in the next."""
+    try:
+        await work()
+    except (OSError, sqlite3.Error) as error:
+        log.warning("Sweeper loop error: %s", error)
 
 
 async def _count_tasks(backend: Backend) -> None:
@@ -85,47 +92,11 @@ async def _checkpoint(backend: Backend) -> None:
     backend.history.checkpoint()
 
 
-async def _tell_process(queue: RunQueue) -> None:
-    """What a process exporter would show."""
-    process = psutil.Process()
-    try:
-        descriptors = process.num_fds()
-    except OSError as error:
-        log.warning("process: cannot be read: %s", error)
-        return
-    log.info(
-        "process: rss=%.1fMB fds=%d threads=%d load=%.2f runq_wait=%.2fs",
-        process.memory_info().rss / 1e6,
-        descriptors,
-        process.num_threads(),
-        os.getloadavg()[0],
-        queue.waited_s(),
-        extra=SPAN,
-    )
-
-
-class RunQueue:
-    """How long the main thread was runnable without a processor, since the last look."""
-
-    def __init__(self) -> None:
-        self._before_s = 0.0
-        self.waited_s()
-
-    def waited_s(self) -> float:
-        try:
-            waited_s = int(Path("/proc/self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
-        except OSError:
-            return 0.0  # not Linux, or no descriptor left
-        since_s, self._before_s = waited_s - self._before_s, waited_s
-        return since_s
-
-
 async def _obey_limit(backend: Backend) -> None:
     """Lower the descriptor limit to what is open plus the given rest; as a container would have it from the start."""
     with backend.levers.descriptors_left.applied() as rest:
-        if rest:
-            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-            resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + int(rest), hard))
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + int(rest), hard))
 
 
 async def _export(backend: Backend) -> None:

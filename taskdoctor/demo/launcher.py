@@ -74,7 +74,7 @@ async def play(run: Settings) -> None:
     """One whole run: until its time is over, or a signal comes."""
     ended = parts.ended_by_signal()
     collector = Collector() if run.ship_logs else None
-    reading = asyncio.create_task(collector.read()) if collector else None
+    reading = parts.background(collector.read()) if collector else None
     try:
         async with processes(run, collector) as started:
             await _act(run, started, collector, ended)
@@ -170,5 +170,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     try:
         await asyncio.wait_for(process.wait(), END_PATIENCE_S)
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 import socket
@@ -28,7 +29,7 @@ class Peer:
         self._base = f"http://{HOST}:{port}"
         self._rng = rng
         connector = aiohttp.TCPConnector(
-            resolver=NameServer(dns_port), ttl_dns_cache=1, force_close=True, family=socket.AF_INET, limit=40
+            resolver=NameServer(dns_port), use_dns_cache=False, force_close=True, family=socket.AF_INET, limit=40
         )
         self._http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60))
 
@@ -63,9 +64,10 @@ class Peer:
             async for line in reply.content:
                 if line.startswith(b"data: ") and not words:
                     log.info("LLM first token after %.2fs", time.monotonic() - begun_s, extra=SPAN)
-                words.append(line.decode().strip())
+                    log.debug("🏃 Processing output: '''%s'''...", _word(line))
+                words.append(_word(line))
         log.info("LLM stream finished in %.2fs", time.monotonic() - begun_s, extra=SPAN)
-        return f"answer of {len(words) // 2} words", 0.0
+        return " ".join(filter(None, words)), 0.0
 
     async def speak(self, sentences: int) -> None:
         """Speech for each sentence, all at once."""
@@ -74,5 +76,14 @@ class Peer:
         log.info("TTS for %d sentences took %.2fs", sentences, time.monotonic() - begun_s, extra=SPAN)
 
     async def _speak(self) -> None:
+        log.debug("🏃Generating audio for a sentence...")
         async with self._http.post(f"{self._base}/v1/audio/speech", data=b"...") as reply:
             await reply.read()
+        log.debug("Audio cache file cleaned.")
+
+
+def _word(line: bytes) -> str:
+    """The text of one line of the stream; none in a blank line or at its end."""
+    if not line.startswith(b"data: {"):
+        return ""
+    return str(json.loads(line.removeprefix(b"data: "))["delta"])

@@ -8,6 +8,7 @@ import logging
 import random
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,9 +58,9 @@ class Leftovers:
 
     async def end(self) -> None:
         for process in self._processes:
-            if process.returncode is None:
+            with suppress(ProcessLookupError):
                 process.kill()
-                await process.wait()
+            await process.wait()
 
 
 class McpClient:
@@ -115,5 +116,6 @@ class McpClient:
         try:
             await asyncio.wait_for(connection.process.wait(), GRACE_S)
         except TimeoutError:
-            connection.process.kill()
+            with suppress(ProcessLookupError):  # it went at the last moment
+                connection.process.kill()
             await connection.process.wait()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from taskdoctor.demo import fault as faults
@@ -55,9 +56,21 @@ def _begun(run: Settings) -> float | None:
     return float(begins.read_text(encoding="utf-8")) if begins.exists() else None
 
 
+def background(work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    """A task that is to live as long as its process; one that fails says so on stderr at once."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_tell_failure)
+    return task
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        traceback.print_exception(error)
+
+
 def stages(run: Settings, acted: Acted, act: Callable[[Fault, Stage], Act | None]) -> asyncio.Task[None]:
     """Play those faults of the run that act in this process."""
-    return asyncio.create_task(_play_all(run, acted, act), name="stages")
+    return background(_play_all(run, acted, act))
 
 
 async def _play_all(run: Settings, acted: Acted, act: Callable[[Fault, Stage], Act | None]) -> None:

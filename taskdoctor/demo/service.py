@@ -137,9 +137,12 @@ async def serve(run: Settings) -> None:
     server_log.info("Waiting for application startup.")
     log.info("Starting chat backend, pid %d, Python %s", os.getpid(), platform.python_version())
     backend.memory.load(run.memory_nodes)
-    gc.set_threshold(*run.gc_thresholds)
     meter.watch_collector()
     with _monitor(run):
+        if run.freeze:
+            gc.collect()
+            gc.freeze()
+        gc.set_threshold(*run.gc_thresholds)
         gc_lines.start()
         await _serve_until(ended, run, backend, acted)
     gc_lines.stop()
@@ -162,12 +165,7 @@ async def _serve_until(ended: asyncio.Event, run: Settings, backend: Backend, ac
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", run.service_port, backlog=BACKLOG).start()
     log.info("Listening on http://127.0.0.1:%d", run.service_port)
-    tasks = [asyncio.create_task(each) for each in (backend.meter.watch_loop(), *housekeeping.jobs(backend))]
-    tasks.append(
-        parts.stages(run, acted, lambda fault, stage: fault.in_service and fault.in_service(backend.levers, stage))
-    )
-    if run.supervised:
-        tasks.append(asyncio.create_task(_report(run, backend.meter, acted)))
+    tasks = _start_tasks(run, backend, acted)
     server_log.info("Application startup complete.")
     parts.tell_ready(run, "service")
     await ended.wait()
@@ -179,6 +177,15 @@ async def _serve_until(ended: asyncio.Event, run: Settings, backend: Backend, ac
     await backend.close()
     if watchdog:
         watchdog.stop()
+
+
+def _start_tasks(run: Settings, backend: Backend, acted: Acted) -> list[asyncio.Task[None]]:
+    """What runs beside the sessions, and the faults."""
+    works = [backend.meter.watch_loop(), *housekeeping.jobs(backend)]
+    if run.supervised:
+        works.append(_report(run, backend.meter, acted))
+    faults = parts.stages(run, acted, lambda fault, stage: fault.in_service and fault.in_service(backend.levers, stage))
+    return [*(parts.background(work) for work in works), faults]
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ class Settings:
     memory_nodes: int = 0  # cyclic nodes that the memory graph holds from the start
     supervised: bool = False  # an arbiter replaces the service when its loop is silent
     ship_logs: bool = False  # also write the log to a pipe that a collector reads
+    freeze: bool = False  # what is there after the start is kept out of later collections
     gc_thresholds: tuple[int, int, int] = (700, 10, 10)  # CPython's own
 
     def save(self) -> None:

@@ -61,7 +61,7 @@ class Voices:
         for path in self._folder.iterdir():
             clip = path.read_bytes()
             files += 1
-            size_bytes += len(clip)
+            size_bytes += path.stat().st_size
             if zlib.crc32(clip) == wanted:
                 break
         return files, size_bytes

@@ -21,6 +21,7 @@ REPORT_S = 0.3  # shorter ones are scheduling jitter
 SAMPLE_S = 0.12  # a beat this old: the loop may be held, look at it
 IDLE_CPU_SHARE = 0.3  # below it, a late thread was not running rather than kept out by the interpreter
 APPLICATION = str(Path(__file__).parent)
+NOT_THE_SERVICE = str(Path(__file__).with_name("truth.py"))  # its own meter, which no service has
 
 
 class Watchdog(threading.Thread):
@@ -79,11 +80,16 @@ class Watchdog(threading.Thread):
 
 
 def site_of(frame: FrameType) -> str:
-    """The application's own innermost frame with its source line, or the innermost of all."""
+    """The application's own innermost frame with its source line; the innermost of all when only the loop ran."""
     chosen: FrameType | None = frame
-    while chosen and not chosen.f_code.co_filename.startswith(APPLICATION):
+    while chosen and not _is_application(chosen.f_code.co_filename):
         chosen = chosen.f_back
-    chosen = chosen or frame
+    if chosen is None or chosen.f_code.co_name == "<module>":
+        chosen = frame
     path, line = chosen.f_code.co_filename, chosen.f_lineno
     source = linecache.getline(path, line).strip()
     return f"{path.removeprefix(f'{ROOT}/')}:{line} in {chosen.f_code.co_name}: {source}"
+
+
+def _is_application(path: str) -> bool:
+    return path.startswith(APPLICATION) and path != NOT_THE_SERVICE

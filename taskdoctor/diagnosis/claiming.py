@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 
 from taskdoctor.diagnosis.exposure import co_occurrence
 from taskdoctor.diagnosis.growth import growths, owed_to
-from taskdoctor.diagnosis.intervals import covered_s, union
+from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.model import Claim, Event, Evidence, Gap, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
 
 HOLDING_LANES = frozenset(
@@ -18,10 +19,15 @@ HOLDING_LANES = frozenset(
 )  # all of such a span is lost time; of any other wait, only what is beyond its own normal
 ENOUGH_NORMAL = 5  # spans outside of stalls that make a normal
 BY_CHANCE = 0.05
+ENRICHED = 1.5  # as often inside of stalls as their share of the time would give: not by chance any more
 MEANINGFUL_S = 0.001
 TOGETHER_S = 0.3  # processes that were stopped go on within this
 TOGETHER_RATIO = 0.2
 TOGETHER_FROM_S = 1.0
+UNMEASURED_FROM_S = 20.0
+UNMEASURED_AFTER_S = 10.0
+LAG_FROM_S = 0.5
+LAG_SLACK = 1.5  # a beat measures from when it was due; what held the loop began before
 FINGERPRINT = 3  # equal lengths that are no coincidence
 
 
@@ -69,13 +75,13 @@ def _normals(events: Iterable[Event], busy: Sequence[Interval]) -> dict[tuple[st
 def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight: float, say: str) -> tuple[Claim, ...]:
     """Every moment inside a stall claims up to `before_s` seconds that led to it; outside of stalls it means nothing.
 
-    Inferred, not measured: the line tells that it happened, not how long it took. Where enough operations can be
-    compared and the moments come as often with those that were on time, nothing is claimed.
+    Inferred, not measured: the line tells that it happened, not how long it took. Where the moments come as often outside
+    of stalls as inside (collections: with operations on time as often as with late ones), nothing is claimed.
     """
     claims: list[Claim] = []
     for lane in lanes:
         moments = [event for event in timeline.marks.get(lane, ()) if event.aligned]
-        if moments and not _innocent(timeline, moments):
+        if moments and not _innocent(timeline, lane, moments):
             claims += [
                 replace(
                     _claim(
@@ -90,8 +96,17 @@ def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight:
     return tuple(claims)
 
 
-def _innocent(timeline: Timeline, moments: Sequence[Event]) -> bool:
-    """Whether the moments come with operations on time as often as with late ones."""
+def _innocent(timeline: Timeline, lane: Lane, moments: Sequence[Event]) -> bool:
+    """Whether the moments come by chance where it is late."""
+    if lane is Lane.GC:
+        return _follows_load(timeline, moments)
+    busy = union(stall.interval for stall in timeline.stalls)
+    late_share = seconds(busy) / max(timeline.window.seconds, 1.0)
+    inside = sum(covered_s(Interval(e.at_s - 0.5, e.at_s + 0.1), busy) > 0 for e in moments) / len(moments)
+    return inside < min(0.9, ENRICHED * late_share)
+
+
+def _follows_load(timeline: Timeline, moments: Sequence[Event]) -> bool:
     operations = timeline.spans.get(Lane.OPERATION, ())
     late = {stall.interval for stall in timeline.stalls if stall.kind is StallKind.OPERATION}
     slow = [Interval(event.start_s, event.end_s) in late for event in operations]
@@ -138,7 +153,7 @@ def stopped_together(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim
             if abs(other.end_s - gap.end_s) <= TOGETHER_S + gap.uncertainty_s
             and abs(other.seconds - gap.seconds) <= max(TOGETHER_RATIO * gap.seconds, gap.uncertainty_s)
         ]
-        writers = {(other.place.source, other.worker) for other in same}
+        writers = {(other.place.source, other.worker if other.worker.isdigit() else "") for other in same}
         if len(writers) >= 2 and gap.seconds >= TOGETHER_FROM_S:
             text = say.format(seconds=duration_text(gap.seconds), count=len(writers))
             evidence = Evidence(text, str(gap.place), Grade.INFERRED)
@@ -146,28 +161,77 @@ def stopped_together(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim
     return tuple(claims)
 
 
-def as_long_as_silence(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Claim, ...]:
+def as_long_as_silence(
+    timeline: Timeline, cause: str, *lanes: Lane, weigh: Callable[[Event], float], say: str
+) -> tuple[Claim, ...]:
     """Work whose length is that of the silence it ends, again and again: it ran on the loop itself.
 
-    Everything in flight ends late after a held loop; only what held it is exactly as long. `say` as in `spans`.
+    Everything in flight ends late after a held loop; only what held it is exactly as long. `weigh` gives the share of this
+    cause by what the work is called; `say` as in `spans`.
     """
-    silences = [gap for gap in timeline.gaps if gap.reading is Silence.HELD]
+    silences = _silences(timeline)
     pairs: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in (event for lane in lanes for event in timeline.spans.get(lane, ())):
-        if any(_same_length(event, gap) for gap in silences):
+        if any(_same_length(event, silence) for silence in silences):
             pairs[event.kind, event.label].append(event)
     return tuple(
-        _claim(cause, event, Interval(event.start_s, event.end_s), 0.8, say)
+        replace(_claim(cause, event, Interval(event.start_s, event.end_s), weigh(event), say), direct=False)
         for events in pairs.values()
         if len(events) >= FINGERPRINT
         for event in events
+        if weigh(event) > 0
     )
+
+
+def _silences(timeline: Timeline) -> list[Gap]:
+    """Held stretches of which nothing names the reason: silences, and lags that a beat tells of itself."""
+    lags = [
+        Gap(e.start_s, e.end_s, e.place, Silence.HELD, uncertainty_s=e.uncertainty_s, silent_s=LAG_SLACK * (e.seconds or 0.0))
+        for e in timeline.spans.get(Lane.LOOP_HELD, ())
+        if not e.label and not e.site and (e.seconds or 0.0) >= LAG_FROM_S
+    ]
+    return [gap for gap in timeline.gaps if gap.reading is Silence.HELD] + lags
 
 
 def _same_length(event: Event, gap: Gap) -> bool:
     length_s = event.seconds or 0.0
     near = abs(event.end_s - gap.end_s) <= 0.1 + gap.uncertainty_s
-    return near and 0.9 * gap.seconds <= length_s <= 1.1 * gap.seconds + 0.3
+    return near and 0.9 * gap.seconds <= length_s <= 1.05 * max(gap.silent_s, gap.seconds) + 0.1
+
+
+def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Claim, ...]:
+    """Moments after which everything falls silent: a detector writes its line before the call that it has caught."""
+    marks = timeline.marks.get(lane, ())
+    found = [
+        (mark, gap)
+        for gap in timeline.gaps
+        if gap.reading is Silence.HELD
+        for mark in marks
+        if abs(mark.at_s - (gap.end_s - gap.silent_s)) <= 0.05 + gap.uncertainty_s
+    ]
+    if len(found) < FINGERPRINT:
+        return ()
+    return tuple(_claim(cause, mark, Interval(gap.start_s, gap.end_s), 0.9, say) for mark, gap in found)
+
+
+def unmeasured(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim, ...]:
+    """Long silences after which the service's own clock has missed nothing: its monotonic clock stood still with it.
+
+    A held loop shows in every length that was taken across it; sleep shows in none.
+    """
+    spans_ = [event for events in timeline.spans.values() for event in events if event.aligned]
+    ends = sorted((event.end_s, event.seconds or 0.0) for event in spans_)
+    claims = []
+    for gap in timeline.gaps:
+        if gap.silent_s < UNMEASURED_FROM_S or gap.reading is not Silence.HELD:
+            continue
+        first = bisect_left(ends, (gap.end_s - 0.1, 0.0))
+        after = [length for end, length in ends[first:] if end <= gap.end_s + UNMEASURED_AFTER_S]
+        if after and max(after) < 0.5 * gap.silent_s:
+            text = say.format(seconds=duration_text(gap.silent_s))
+            evidence = Evidence(text, str(gap.place), Grade.INFERRED)
+            claims.append(Claim(cause, Interval(gap.end_s - gap.silent_s, gap.end_s), evidence, weight=0.8))
+    return tuple(claims)
 
 
 def growth_risk(timeline: Timeline, *lanes: Lane, say: str) -> tuple[Evidence, ...]:
@@ -197,8 +261,8 @@ def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str
     return Claim(cause, interval, Evidence(text, str(event.place)), weight)
 
 
-def duration_text(seconds: float) -> str:
+def duration_text(length_s: float) -> str:
     """`1.84 s`, `43 ms`, `2m05s`: for sentences; tables have the renderer's own."""
-    if seconds >= 100:
-        return f"{int(seconds // 60)}m{int(seconds % 60):02d}s"
-    return f"{seconds:.2f} s" if seconds >= 1.0 else f"{seconds * 1000:.0f} ms"
+    if length_s >= 100:
+        return f"{int(length_s // 60)}m{int(length_s % 60):02d}s"
+    return f"{length_s:.2f} s" if length_s >= 1.0 else f"{length_s * 1000:.0f} ms"

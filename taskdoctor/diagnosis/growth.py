@@ -147,11 +147,12 @@ def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float]]:
 
     A line through log seconds against the level, not moved by outliers; the excess is over the level at the start.
     """
-    return [
-        owed
-        for lane in (Lane.OPERATION, Lane.LOOP_HELD)
-        for owed in _owed(growth, [event for event in timeline.spans.get(lane, ()) if (event.seconds or 0) > 0])
-    ]
+    groups: dict[tuple[Lane, str], list[Event]] = defaultdict(list)
+    for lane in (Lane.OPERATION, Lane.LOOP_HELD, Lane.DISK, Lane.STATE):
+        for event in timeline.spans.get(lane, ()):
+            if (event.seconds or 0.0) > 0:
+                groups[lane, event.label or event.kind].append(event)
+    return [owed for _, events in sorted(groups.items()) for owed in _owed(growth, events)]
 
 
 def _owed(growth: Growth, operations: Sequence[Event]) -> list[tuple[Event, float]]:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+SHORTEST_S = 0.01  # below this, lengths do not differ: "0ms" and "3ms" are the same
+LEAST_SIGMA = 0.15  # of logs: nothing that waits for a network is steadier
 MAD_TO_SIGMA = 1.4826  # makes the median absolute deviation estimate a normal sigma
 
 
@@ -22,11 +24,13 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 def late_above(seconds: Sequence[float], *, sigmas: float = 3.0) -> tuple[float, float]:
     """(normal, limit) of durations: the median, and what is beyond three robust sigmas of their logarithms.
 
-    Durations are skewed, so the spread is taken of logs. Half of the values may be late before the normal moves.
+    Durations are skewed, so the spread is taken of logs; and only below the median, since lateness adds above it: with
+    four late in ten, a spread of both sides would call them normal.
     """
-    logs = sorted(math.log(max(value, 1e-6)) for value in seconds)
+    logs = sorted(math.log(max(value, SHORTEST_S)) for value in seconds)
     middle = median(logs)
-    spread = MAD_TO_SIGMA * median(abs(value - middle) for value in logs)
+    below = [middle - value for value in logs if value <= middle]
+    spread = max(LEAST_SIGMA, MAD_TO_SIGMA * median(below))
     return math.exp(middle), math.exp(middle + sigmas * spread)
 
 

@@ -5,12 +5,14 @@ Normal is measured, not assumed: a service whose LLM always takes four seconds i
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from taskdoctor.diagnosis.intervals import covered_s, union
-from taskdoctor.diagnosis.robust import late_above
+from taskdoctor.diagnosis.robust import correlation, late_above, quantile
 from taskdoctor.diagnosis.timeline import held
 from taskdoctor.model import Event, Interval, Lane, Place, Stall, StallKind, Timeline
 
@@ -18,12 +20,16 @@ LOOP_STALL_S = 0.2  # shorter blocks are scheduling jitter on a busy machine
 EXCESS_S = 1.0  # an operation is late when this much beyond normal ...
 SHORT_EXCESS_S = 0.5  # ... or this much, when that is many times the normal
 SHORT_RATIO = 5.0
+RISING = 0.7  # rank correlation with time from which lengths are growing, not varying
 ENOUGH = 8  # comparable operations that make a normal
 CROWD = 0.25  # more than this share "late" may be a second mode (with tools, without), not lateness ...
 CROWD_RATIO = 4.0  # ... unless far beyond normal
+INNER_LANES = frozenset({Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS})
+WAIT_RATIO = 3.0  # of what four in five of such waits exceed
 WAIT_S = 1.0  # a logged wait that makes a stall by itself when no operation line covers it
 REPEATED = 3  # failures of one kind that make stalls; one is an error line
-CLUSTER_S = 2.0  # failures closer than this are one incident
+FAILURE_S = 0.9  # what a failure without a length counts for; accept() is tried again each second
+CLOCK_SLACK_S = 0.3  # two lines about one wait differ by this much
 
 LOOP_LANES = (
     Lane.SUSPENDED,
@@ -56,7 +62,7 @@ def find(timeline: Timeline, *, slow_s: float | None = None) -> tuple[Stall, ...
     groups = work(timeline, slow_s=slow_s)
     late = [stall for group in groups for stall in late_operations(group) if not _explained_by_loop(stall, busy)]
     late = _without_twins(late)
-    waits = list(_lonely_waits(timeline, groups))
+    waits = list(_lonely_waits(timeline, groups, late))
     failures = list(_failures(timeline, [*loop, *late, *waits]))
     return tuple(sorted([*loop, *late, *waits, *failures], key=lambda s: (s.interval, s.kind, s.name)))
 
@@ -101,7 +107,7 @@ def _groups(timeline: Timeline, lanes: Iterable[Lane]) -> dict[tuple[Lane, str],
 
 def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
     seconds = [event.seconds or 0.0 for event in events]
-    normal_s, limit_s = late_above(seconds)
+    normal_s, limit_s = late_above(_before_it_grew(events))
     if len(events) < ENOUGH:
         return Work(name, tuple(events), normal_s if slow_s is None else min(seconds), slow_s)
     crowd = sum(_is_late(value, normal_s, limit_s) for value in seconds)
@@ -110,6 +116,14 @@ def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
     if slow_s is not None:
         limit_s = slow_s
     return Work(name, tuple(events), normal_s, limit_s)
+
+
+def _before_it_grew(events: Sequence[Event]) -> list[float]:
+    """The lengths that make the normal: those of the first quarter, where they rise all the time."""
+    ordered = sorted(events, key=lambda event: event.at_s)
+    lengths = [event.seconds or 0.0 for event in ordered]
+    rising = len(lengths) >= 3 * ENOUGH and correlation(list(enumerate(lengths))) >= RISING
+    return lengths[: len(lengths) // 4] if rising else lengths
 
 
 def _is_late(seconds: float, normal_s: float, limit_s: float) -> bool:
@@ -161,19 +175,37 @@ def _inside(inner: Interval, outer: Interval, *, slack_s: float) -> bool:
     return inner.start_s >= outer.start_s - slack_s and inner.end_s <= outer.end_s + slack_s
 
 
-def _lonely_waits(timeline: Timeline, groups: Sequence[Work]) -> Iterable[Stall]:
-    """Logged waits that no operation line covers: the request failed, or its end is not logged."""
-    covering = union(Interval(e.start_s - 0.3, e.end_s + 0.3) for group in groups for e in group.events)
+def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Stall]) -> Iterable[Stall]:
+    """Logged waits that no late operation tells of: the request failed, or its end is not logged, or most are late.
+
+    Waiting a second for a thread, a lock, a slot is never normal work; a back-off, a client or a folder may be.
+    """
+    told = _Covers([stall.interval for stall in late])
+    covered = _Covers([Interval(event.start_s, event.end_s) for group in groups for event in group.events])
     for lane in WAIT_LANES:
-        waits = [event for event in timeline.spans.get(lane, ()) if (event.seconds or 0.0) >= WAIT_S]
-        whole = union(
-            Interval(event.start_s, event.end_s)
-            for event in waits
-            if covered_s(Interval(event.start_s, event.end_s), covering) < 0.9 * (event.seconds or 0.0)
-        )
-        for interval in whole:
-            place = next(event.place for event in waits if event.end_s == interval.end_s)
-            yield Stall(StallKind.OPERATION, interval, interval.seconds, f"waiting ({lane.value})", place)
+        events = timeline.spans.get(lane, ())
+        usual_s = quantile(sorted(event.seconds or 0.0 for event in events), 0.2)
+        known = told if lane in INNER_LANES else covered
+        for event in events:
+            length_s = event.seconds or 0.0
+            interval = Interval(event.start_s, event.end_s)
+            if length_s >= max(WAIT_S, WAIT_RATIO * usual_s) and not known(interval):
+                yield Stall(
+                    StallKind.OPERATION, interval, length_s - usual_s, f"waiting ({lane.value})", event.place
+                )
+
+
+class _Covers:
+    """Whether one of some intervals spans a wait: it then tells by itself whether it was late."""
+
+    def __init__(self, intervals: Iterable[Interval]) -> None:
+        ordered = sorted(intervals)
+        self._starts = [interval.start_s for interval in ordered]
+        self._ends = list(accumulate((interval.end_s for interval in ordered), max))
+
+    def __call__(self, wait: Interval) -> bool:
+        before = bisect_right(self._starts, wait.start_s + CLOCK_SLACK_S) - 1
+        return before >= 0 and self._ends[before] >= wait.end_s - CLOCK_SLACK_S
 
 
 def _failures(timeline: Timeline, known: Sequence[Stall]) -> Iterable[Stall]:
@@ -183,7 +215,7 @@ def _failures(timeline: Timeline, known: Sequence[Stall]) -> Iterable[Stall]:
         marks = timeline.marks.get(lane, ())
         if len(marks) < REPEATED:
             continue
-        clusters = union((Interval(mark.at_s - 1.0, mark.at_s) for mark in marks), join_s=CLUSTER_S)
+        clusters = union(Interval(mark.at_s - FAILURE_S, mark.at_s) for mark in marks)
         for interval in clusters:
             if covered_s(interval, late) < 0.5 * interval.seconds:
                 place = next(mark.place for mark in marks if mark.at_s == interval.end_s)

@@ -7,7 +7,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
@@ -20,6 +19,8 @@ from taskdoctor.collectors.logs.prefilter import Prefilter
 from taskdoctor.collectors.logs.prefix import LineParser, recognise
 from taskdoctor.collectors.logs.reading import CELL_BYTES, blocks, open_input
 from taskdoctor.collectors.logs.scanning import Scanner, Window
+from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
+from taskdoctor.collectors.logs.subjects import Subject
 from taskdoctor.errors import UsageError
 from taskdoctor.model import Event, Gap, Place, Silence, Snapshot, Source, Tally
 
@@ -176,7 +177,7 @@ class Following:
 
     def snapshot(self) -> Snapshot:
         """What was seen so far."""
-        return snapshot(deepcopy(self._scanner).finish(), self._inputs, self._events, self._warnings)
+        return snapshot(self._scanner.peek(), self._inputs, self._events, self._warnings)
 
 
 # --- the merged answer ------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ class Following:
 def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent], warnings: Sequence[str]) -> Snapshot:
     """Lines counted through, kinds resolved, everything in order."""
     before = _lines_before(whole.edges)
-    kinds = {event.kind: event for event in events}
+    kinds: dict[str, LogEvent | Subject] = {**ALL_SUBJECTS, **{event.kind: event for event in events}}
     names = [one.name for one in inputs]
     found = [
         _event(seen, kinds[seen.kind], names[seen.file], before)
@@ -216,7 +217,7 @@ def _lines_before(edges: Iterable[Edge]) -> dict[tuple[int, int], int]:
     return before
 
 
-def _event(seen: Seen, kind: LogEvent, name: str, before: dict[tuple[int, int], int]) -> Event:
+def _event(seen: Seen, kind: LogEvent | Subject, name: str, before: dict[tuple[int, int], int]) -> Event:
     return Event(
         at_s=seen.at_s,
         kind=kind.kind,
@@ -247,6 +248,7 @@ def _gap(quiet: Quiet, names: Sequence[str], before: dict[tuple[int, int], int])
         late_beats=quiet.late_beats,
         burst_lines=quiet.burst_lines,
         uncertainty_s=quiet.resolution_s,
+        silent_s=quiet.silent_s,
     )
 
 
@@ -263,7 +265,7 @@ def _source(file: int, one: Input, whole: Partial) -> Source:
         lines=sum(edge.lines for edge in edges),
         formats=tuple(formats),
         unparsed_share=whole.unparsed[file] / looked if looked else 0.0,
-        resolution_s=whole.resolution.get(file),
+        resolution_s=whole.resolution_of(file),
         first_s=min(stamps, default=None),
         last_s=max(stamps, default=None),
         workers=tuple(sorted(worker for of, worker in whole.workers if of == file)),

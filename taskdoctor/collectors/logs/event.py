@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from taskdoctor.collectors.logs import events
@@ -86,6 +87,9 @@ def compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
+_rank = attrgetter("priority", "kind")
+
+
 def matching(message: str, candidates: Iterable[LogEvent]) -> list[tuple[LogEvent, re.Match[str]]]:
     """What a message says, of what it could say by its literals.
 
@@ -94,19 +98,21 @@ def matching(message: str, candidates: Iterable[LogEvent]) -> list[tuple[LogEven
     can carry several quantities but never the same one twice.
     """
     kept: list[tuple[LogEvent, re.Match[str]]] = []
-    for event in sorted(candidates, key=lambda event: (event.priority, event.kind)):
-        if event.priority >= GENERIC and any(_outranks(other, event) for other, _ in kept):
+    known = False
+    for event in sorted(candidates, key=_rank):
+        if (known and event.priority >= GENERIC) or (kept and event.priority >= LAST_RESORT):
+            break
+        if kept and event.priority >= GENERIC and any(_outranks(other, event) for other, _ in kept):
             continue
         match = find(event, message)
         if match is not None and not any(_repeats(event, match, *other) for other in kept):
             kept.append((event, match))
+            known = known or event.priority == SPECIFIC
     return kept
 
 
 def _outranks(kept: LogEvent, event: LogEvent) -> bool:
-    if event.priority >= LAST_RESORT or (event.family and kept.family == event.family):
-        return True
-    return kept.priority == SPECIFIC or (kept.priority < SPECIFIC and kept.lane == event.lane)
+    return (kept.family == event.family != "") or (kept.priority < SPECIFIC and kept.lane == event.lane)
 
 
 def _repeats(event: LogEvent, match: re.Match[str], kept: LogEvent, kept_match: re.Match[str]) -> bool:
@@ -117,12 +123,14 @@ def _repeats(event: LogEvent, match: re.Match[str], kept: LogEvent, kept_match: 
 
 def find(event: LogEvent, message: str) -> re.Match[str] | None:
     """The first match of an event that does not stand in foreign text."""
-    if event.words and not any(word in message for word in event.words):
+    if event.words and not _names_one(message, event.words):
         return None
     regex = compiled(event.pattern)
     if not event.anywhere:
         match = regex.match(message, 0, MATCHED_CHARS)
-        return None if match is None or (event.priority >= GENERIC and is_foreign(message, _number_at(match))) else match
+        return (
+            None if match is None or (event.priority >= GENERIC and is_foreign(message, _number_at(match))) else match
+        )
     for count, match in enumerate(regex.finditer(message, 0, MATCHED_CHARS)):
         if event.priority < SPECIFIC:  # the user's own pattern means what it says
             return match
@@ -133,10 +141,17 @@ def find(event: LogEvent, message: str) -> re.Match[str] | None:
     return None
 
 
+def _names_one(message: str, words: tuple[str, ...]) -> bool:
+    for word in words:  # noqa: SIM110 - any() with a generator takes twice as long, on every line with a length
+        if word in message:
+            return True
+    return False
+
+
 # --- fields -----------------------------------------------------------------------------------------------------
 
 _FACTORS = {"seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "minutes": 60.0}
-_NUMBERS = (*_FACTORS, "duration", "value", "collected", "size", "sum")
+_NUMBERS = (*_FACTORS, "duration", "value", "collected", "size", "mb", "sum")
 _UNITS_S = (
     (("ns", "nanosecond", "纳秒"), 1e-9),
     (("us", "µs", "μs", "usec", "microsecond", "微秒"), 1e-6),
@@ -244,8 +259,8 @@ def _seconds(texts: dict[str, str]) -> float | None:
 def _value(texts: dict[str, str]) -> float | None:
     if "sum" in texts:
         return float(sum(int(number) for number in re.findall(r"\d{1,15}", texts["sum"])))
-    if "size" in texts:
-        return parse_size(texts["size"])
+    if "size" in texts or "mb" in texts:
+        return parse_size(texts.get("size", f"{texts.get('mb', '')} MB"))
     text = texts.get("value", texts.get("collected", ""))
     return _number(text) if text else None
 
@@ -256,7 +271,7 @@ _PATH = re.compile(r"(?:([A-Z]{3,7})[ \"]{1,12})?(/\S*)$")
 
 
 def normalised(label: str) -> str:
-    """A name without what differs from one time to the next: numbers, ids, query strings; lower case but for methods."""
+    """A name without what differs from one time to the next: numbers, ids, query strings."""
     path = _PATH.match(label)
     if path is not None:
         parts = [":id" if _ID.search(part) else part for part in path[2].partition("?")[0].split("/")]
@@ -267,7 +282,10 @@ def normalised(label: str) -> str:
 
 # --- foreign text -----------------------------------------------------------------------------------------------
 
-_WHO = "[Uu]ser|[Hh]uman|[Cc]ustomer|[Bb]ot|[Aa]ssistant|AI|ai|LLM|llm|[Mm]odel|[Aa]gent|[Cc]lient|GPT|Claude|用户|助手|模型"
+_WHO = (
+    "[Uu]ser|[Hh]uman|[Cc]ustomer|[Bb]ot|[Aa]ssistant|AI|ai|LLM|llm|[Mm]odel|[Aa]gent|[Cc]lient|GPT|Claude"
+    "|用户|助手|模型"
+)
 _SAID = (
     "input|message|msg|question|prompt|response|reply|answer|output|text|utterance|query|transcript|speech"
     "|输入|消息|提问|问题|回复|回答|输出"
@@ -283,13 +301,14 @@ FOREIGN_TEXT = re.compile(
     rf"(?:\b(?:{_WHO})[ _-]?(?:{_SAID})(?: from \S{{1,60}}| \([^()]{{1,40}}\))?"
     rf"|(?<![\w.-])(?:{_KEYS})"
     r"|\b(?:[Mm]essage|[Rr]eply|[Tt]ext|[Qq]uestion) (?:from|by|to) [^\s:]{1,60}"
-    r"|\b(?:said|says|asked|wrote|typed|replied|answered)"
+    r"|\b(?:said|says|asks?|asked|wrote|writes|typed|replied|answered|tells|told)"
     r"|\b(?:[Uu]ser|[Aa]ssistant|[Hh]uman|[Cc]ustomer)(?=:)"
     r"|用户(?:说|问)?|助手"
-    r")[\"']?(?P<sign>\s?[:=：])\s?(?!\s?[\d.]{1,12}\s?(?:ms|s|sec|seconds?|秒|毫秒)?(?:\s|$|[,;)|]))"
+    r")[\"']?(?P<sign>\s?[:=：])\s?(?!\s?[\d.]{1,12}\s?(?:ms|s|sec|seconds?|秒|毫秒)\s?(?:$|[,;()|]))"
     r"|\b(?:query|message|msg_text|search)[\"']?(?P<sign2>[=:])\s?(?=[\"'])"
     r"|(?P<triple>'''|\"\"\")"
-    r"|(?P<quote>[\"“「『])(?=(?:[^\s\"“”]{1,30} ){4})",
+    r"|(?P<quote>[\"“「『])(?=(?:[^\s\"“”]{1,30} ){4})"
+    r"|(?<![\w(=\[{,])(?<!\d, )(?P<single>')(?=(?:[^\s']{1,30} ){2})",
 )
 # A quoted sentence is somebody's words, unless it is the message of the log itself.
 _OUR_QUOTE = re.compile(r"(?:msg|event|err|error|reason|detail|exception|status|title|log)[\"']?[=:]\s?$")
@@ -318,6 +337,8 @@ def _span(message: str, marker: re.Match[str]) -> tuple[int, int] | None:
     """From where to where the words go that a marker announces."""
     if marker["triple"]:
         return marker.end(), _until(message, marker["triple"], marker.end())
+    if marker["single"]:
+        return marker.end(), _until(message, "'", marker.end())
     if marker["quote"]:
         if _OUR_QUOTE.search(message, max(0, marker.start() - 16), marker.start()):
             return None

@@ -1,7 +1,9 @@
 """Whether a pattern takes linear time, and which text it cannot match without.
 
-Why a checker and not a time-out: a log is read by the gigabyte, and Python's `re` cannot be interrupted. What is
-refused is what makes a backtracking matcher try the same text in many ways.
+Why a checker and not a time-out: a log is read by the gigabyte, and Python's `re` cannot be interrupted. What makes a
+backtracking matcher slow is text that it can read in many ways. So the pattern becomes a graph of its characters:
+a loop in which one text can be gone round in two ways is exponential, loops in a row that can take each other's text
+are polynomial. What is refused may be harmless; what passes is a polynomial of low degree at worst.
 """
 
 from __future__ import annotations
@@ -9,16 +11,34 @@ from __future__ import annotations
 import importlib
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from typing import cast
 
-LARGE = 64  # a repeat that can go on this long counts as one without an end
 MAX_CHAIN = 2  # repeats in a row that can eat each other's text (`.*x.*`): the exponent of the worst case
-MAX_INNER = 16  # a variable repeat inside an endless one may be this long, if something marks its end
-MAX_PATTERN_CHARS = 4000
+MAX_PATTERN_CHARS = 6000
+MAX_PLACES = 6000
+MAX_PAIRS = 20_000
 
 Ranges = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How careful to be."""
+
+    loop_from: int  # a repeat that can go on this long must not be able to read one text in two ways
+    endless_from: int  # one that can go on this long counts as endless among its neighbours
+    between: int  # characters that keep two endless repeats apart which can take each other's text
+
+
+THEIRS = Limits(loop_from=2, endless_from=16, between=3)  # nobody has measured a user's pattern
+OURS = Limits(loop_from=4, endless_from=64, between=1)  # the shipped ones were measured on hostile lines
+
+Ways = dict[int, int]  # place -> in how many ways
 _LAST = 0x10FFFF
 _CATEGORIES: dict[str, Ranges] = {
     "CATEGORY_DIGIT": ((0x30, 0x39),),
@@ -47,10 +67,6 @@ class Repeat:
     low: int
     high: int
 
-    @property
-    def large(self) -> bool:
-        return self.high >= LARGE and self.high != self.low
-
 
 @dataclass(frozen=True, slots=True)
 class Branch:
@@ -74,12 +90,14 @@ class NotLinearError(ValueError):
     """Says why, as the rest of a sentence that starts with "the pattern is refused:"."""
 
 
-def check(pattern: str) -> None:
+def check(pattern: str, limits: Limits = THEIRS) -> None:
     """Raises NotLinearError, or `re.error` for what is no pattern at all."""
     root = parsed(pattern)
-    _check(root)
-    if _chain(root, 0, ())[0] > MAX_CHAIN:
-        raise NotLinearError("too many repeats in a row can match the same text; bound them, as in [^,]* or .{0,40}")
+    short = Graph(root, loop_from=limits.loop_from)
+    if any(_ambiguous(short, loop) for loop in _loops(short)):
+        raise NotLinearError("it repeats something that can match the same text in two ways")
+    long = Graph(root, loop_from=limits.endless_from)
+    _check_rows(long, _loops(long), limits.between)
 
 
 def required_literals(pattern: str, *, min_bytes: int = 4) -> tuple[str, ...]:
@@ -100,7 +118,10 @@ def parsed(pattern: str) -> Node:
     return _sequence(tree, bool(tree.state.flags & re.IGNORECASE))
 
 
-def _sequence(tree: Iterable[tuple[object, object]], ignore_case: bool) -> Chain:
+Tree = Iterable[tuple[object, object]]  # what the parser makes: (operation, its arguments)
+
+
+def _sequence(tree: Tree, ignore_case: bool) -> Chain:
     return Chain(tuple(_node(str(op), av, ignore_case) for op, av in tree))
 
 
@@ -108,26 +129,32 @@ def _node(op: str, av: object, ignore_case: bool) -> Node:
     if op in _REFUSED:
         raise NotLinearError(_REFUSED[op])
     match op, av:
-        case ("LITERAL", int(code)):
-            return Char(_cased(((code, code),), ignore_case))
-        case ("NOT_LITERAL", int(code)):
-            return Char(_inverted(_cased(((code, code),), ignore_case)))
-        case ("ANY", _):
-            return Char(((0, _LAST),))
-        case ("IN", list(items)):
-            return Char(_cased(_class(items), ignore_case))
-        case ("MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT", (int(low), high, body)):
-            return Repeat(_sequence(body, ignore_case), low, int(high))
-        case ("BRANCH", (_, list(options))):
-            return Branch(tuple(_sequence(option, ignore_case) for option in options))
-        case ("SUBPATTERN", (_, int(added), int(removed), body)):
-            inner = (ignore_case or bool(added & re.IGNORECASE)) and not removed & re.IGNORECASE
-            return _sequence(body, inner)
-        case ("ATOMIC_GROUP", body):
-            return _sequence(body, ignore_case)  # type: ignore[arg-type]
         case ("AT", _):
             return Edge()
+        case ("ANY" | "IN" | "LITERAL" | "NOT_LITERAL", _):
+            return Char(_cased(_ranges(op, av), ignore_case))
+        case ("BRANCH", (_, list(options))):
+            return Branch(tuple(_sequence(option, ignore_case) for option in options))
+        case ("MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT", (int(low), int(high), body)):
+            return Repeat(_sequence(cast("Tree", body), ignore_case), low, high)
+        case ("SUBPATTERN", (_, int(added), int(removed), body)):
+            inner = (ignore_case or bool(added & re.IGNORECASE)) and not removed & re.IGNORECASE
+            return _sequence(cast("Tree", body), inner)
+        case ("ATOMIC_GROUP", body):
+            return _sequence(cast("Tree", body), ignore_case)
     raise NotLinearError(f"it uses a feature that is not understood here ({op.lower()})")
+
+
+def _ranges(op: str, av: object) -> Ranges:
+    match op, av:
+        case ("LITERAL", int(code)):
+            return ((code, code),)
+        case ("NOT_LITERAL", int(code)):
+            return _inverted(((code, code),))
+        case ("IN", list(items)):
+            return _class(items)
+        case _:
+            return ((0, _LAST),)
 
 
 def _class(items: Sequence[tuple[object, object]]) -> Ranges:
@@ -178,148 +205,188 @@ def _overlap(left: Ranges, right: Ranges) -> bool:
 # --- rules ------------------------------------------------------------------------------------------------------
 
 
-def _nullable(node: Node) -> bool:
-    match node:
-        case Char():
-            return False
-        case Repeat(body, low, _):
-            return low == 0 or _nullable(body)
-        case Branch(options):
-            return any(map(_nullable, options))
-        case Chain(items):
-            return all(map(_nullable, items))
-        case Edge():
-            return True
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of the graph: where it begins and ends, and in how many ways it can be empty (2 stands for more)."""
+
+    first: Ways
+    last: Ways
+    empty: int
 
 
-def _first(node: Node) -> Ranges:
-    """What a match can begin with."""
-    match node:
-        case Char(ranges):
-            return ranges
-        case Repeat(body, _, high):
-            return _first(body) if high else ()
-        case Branch(options):
-            return tuple(part for option in options for part in _first(option))
-        case Chain(items):
-            return _reachable(items, _first)
-        case Edge():
-            return ()
+class Graph:
+    """Which character of a pattern can follow which, and in how many ways (2 stands for more)."""
+
+    def __init__(self, root: Node, *, loop_from: int) -> None:
+        """A repeat of `loop_from` or more is a loop; a shorter one is written out, three times at most."""
+        self.sets: list[Ranges] = []
+        self.after: list[Ways] = []
+        self._loop_from = loop_from
+        self._add(root)
+
+    def _add(self, node: Node) -> Part:
+        match node:
+            case Edge():
+                return Part({}, {}, 1)
+            case Char(ranges):
+                return self._char(ranges)
+            case Branch(options):
+                return _either([self._add(option) for option in options])
+            case Chain(items):
+                return self._in_a_row([self._add(item) for item in items])
+            case Repeat():
+                return self._repeat(node)
+
+    def _char(self, ranges: Ranges) -> Part:
+        if len(self.sets) >= MAX_PLACES:
+            raise NotLinearError("it is too large to be checked")
+        self.sets.append(ranges)
+        self.after.append({})
+        place = {len(self.sets) - 1: 1}
+        return Part(place, place, 0)
+
+    def _in_a_row(self, parts: Sequence[Part]) -> Part:
+        whole = Part({}, {}, 1)
+        for part in parts:
+            self._link(whole.last, part.first)
+            first = _sum(whole.first, part.first, whole.empty)
+            whole = Part(first, _sum(part.last, whole.last, part.empty), min(2, whole.empty * part.empty))
+        return whole
+
+    def _repeat(self, node: Repeat) -> Part:
+        if node.high == 0:
+            return Part({}, {}, 1)
+        if node.high < self._loop_from:
+            return self._written_out(node.body, node.low, min(node.high, 3))
+        body = self._add(node.body)
+        if body.empty:
+            raise NotLinearError("it repeats something that can be empty")
+        self._link(body.last, body.first)
+        return body if node.low else Part(body.first, body.last, 1)
+
+    def _written_out(self, body: Node, low: int, high: int) -> Part:
+        rest = Part({}, {}, 1)
+        for count in range(high, 0, -1):
+            once = self._in_a_row([self._add(body), rest])
+            rest = once if count <= low else _either([once, Part({}, {}, 1)])
+        return rest
+
+    def _link(self, last: Ways, first: Ways) -> None:
+        for place, ways in last.items():
+            after = self.after[place]
+            for then, more in first.items():
+                after[then] = min(2, after.get(then, 0) + ways * more)
 
 
-def _tail(node: Node) -> Ranges:
-    """What a match that could end here could go on with instead."""
-    match node:
-        case Repeat(body, low, high):
-            return (*_tail(body), *(_first(body) if low != high else ()))
-        case Branch(options):
-            more = _first(node) if _nullable(node) else ()  # `a|ab` is parsed as `a(?:|b)`
-            return (*more, *(part for option in options for part in _tail(option)))
-        case Chain(items):
-            return _reachable(items[::-1], _tail)
-        case _:
-            return ()
+def _either(parts: Sequence[Part]) -> Part:
+    first: Ways = {}
+    last: Ways = {}
+    for part in parts:
+        first, last = _sum(first, part.first, 1), _sum(last, part.last, 1)
+    return Part(first, last, min(2, sum(part.empty for part in parts)))
 
 
-def _reachable(items: Sequence[Node], of: Callable[[Node], Ranges]) -> Ranges:
-    """Of the first item, and of the next as long as those before can be empty."""
-    found: list[tuple[int, int]] = []
-    for item in items:
-        found.extend(of(item))
-        if not _nullable(item):
-            break
-    return tuple(found)
+def _sum(ways: Ways, more: Ways, times: int) -> Ways:
+    if not times:
+        return ways
+    total = dict(ways)
+    for place, count in more.items():
+        total[place] = min(2, total.get(place, 0) + count * times)
+    return total
 
 
-def _inside(node: Node) -> Iterable[Node]:
-    yield node
-    match node:
-        case Repeat(body, _, _):
-            yield from _inside(body)
-        case Branch(parts) | Chain(parts):
-            for part in parts:
-                yield from _inside(part)
-        case _:
-            return
+def _loops(graph: Graph) -> list[frozenset[int]]:
+    """The sets of places that can be gone round: strongly connected components, by two depth-first passes."""
+    before: list[list[int]] = [[] for _ in graph.sets]
+    for place, after in enumerate(graph.after):
+        for then in after:
+            before[then].append(place)
+    order: list[int] = []
+    seen: set[int] = set()
+    for place in range(len(graph.sets)):
+        order.extend(_finished(place, graph.after, seen))
+    seen = set()
+    found = [frozenset(_finished(place, before, seen)) for place in reversed(order)]
+    return [loop for loop in found if len(loop) > 1 or any(place in graph.after[place] for place in loop)]
 
 
-def _check(root: Node) -> None:
-    for node in _inside(root):
-        if isinstance(node, Repeat) and node.large:
-            _check_endless(node)
-        if isinstance(node, Chain):
-            _check_neighbours(node)
+def _finished(start: int, edges: Sequence[Iterable[int]], seen: set[int]) -> list[int]:
+    """What is reached from a place and was not seen before, in the order in which it is done with."""
+    if start in seen:
+        return []
+    seen.add(start)
+    done: list[int] = []
+    stack = [(start, iter(edges[start]))]
+    while stack:
+        place, rest = stack[-1]
+        then = next((other for other in rest if other not in seen), None)
+        if then is None:
+            done.append(place)
+            stack.pop()
+        else:
+            seen.add(then)
+            stack.append((then, iter(edges[then])))
+    return done
 
 
-def _check_endless(repeat: Repeat) -> None:
-    body = repeat.body
-    inner = [node for node in _inside(body) if isinstance(node, Repeat) and node.low != node.high]
-    if any(node.high > MAX_INNER for node in inner):
-        raise NotLinearError("it repeats something that repeats")
-    if _nullable(body):
-        raise NotLinearError("it repeats something that can be empty")
-    if _overlap(_tail(body), _first(body)):
-        raise NotLinearError("it repeats something whose end looks like its beginning")
-    for node in _inside(body):
-        if isinstance(node, Branch) and _ambiguous(node):
-            raise NotLinearError("it repeats alternatives that begin alike")
+def _ambiguous(graph: Graph, loop: frozenset[int]) -> bool:
+    """One text can be read in two ways on the way round: then n rounds can be read in 2^n ways."""
+    if any(ways > 1 for place in loop for then, ways in graph.after[place].items() if then in loop):
+        return True
+    inner = {place: [then for then in graph.after[place] if then in loop] for place in loop}
+    back: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    todo = [(place, place) for place in loop]
+    while todo:
+        pair = todo.pop()
+        for then in inner[pair[0]]:
+            for other in inner[pair[1]]:
+                if _overlap(graph.sets[then], graph.sets[other]):
+                    known = back.setdefault((then, other), [])
+                    if not known and then != other:
+                        todo.append((then, other))
+                    known.append(pair)
+        if len(back) > MAX_PAIRS:
+            raise NotLinearError("it is too large to be checked")
+    return _returns(back)
 
 
-def _ambiguous(branch: Branch) -> bool:
-    firsts = [_first(option) for option in branch.options]
-    return any(_overlap(left, right) for at, left in enumerate(firsts) for right in firsts[at + 1 :])
+def _returns(back: dict[tuple[int, int], list[tuple[int, int]]]) -> bool:
+    """Two readings that parted come together again."""
+    return any(before[0] != before[1] for pair, befores in back.items() if pair[0] == pair[1] for before in befores)
 
 
-def _check_neighbours(sequence: Chain) -> None:
-    open_ranges: Ranges = ()
-    for item in sequence.items:
-        if _overlap(open_ranges, _large_edge(item, at_end=False)):
-            raise NotLinearError("it has two repeats in a row that can match the same text")
-        ending = _large_edge(item, at_end=True)
-        open_ranges = (*open_ranges, *ending) if _nullable(item) else ending
+def _check_rows(graph: Graph, loops: Sequence[frozenset[int]], between: int) -> None:
+    """Loops in a row must not eat each other's text: not side by side, nor more than MAX_CHAIN of them."""
+    home = {place: number for number, loop in enumerate(loops) for place in loop}
+    next_loops = [_next_loops(graph, loop, home, between) for loop in loops]
+
+    @cache
+    def length(number: int) -> int:
+        return 1 + max((length(then) for then in next_loops[number]), default=0)
+
+    if any(length(number) > MAX_CHAIN for number in range(len(loops))):
+        raise NotLinearError("too many repeats in a row can match the same text")
 
 
-def _large_edge(node: Node, *, at_end: bool) -> Ranges:
-    """What the endless repeats match that stand at the beginning, or the end, of a node."""
-    match node:
-        case Repeat(body, _, _):
-            return _first(body) if node.large else _large_edge(body, at_end=at_end)
-        case Branch(options):
-            return tuple(part for option in options for part in _large_edge(option, at_end=at_end))
-        case Chain(items):
-            return _reachable(items[::-1] if at_end else items, lambda item: _large_edge(item, at_end=at_end))
-        case _:
-            return ()
-
-
-def _chain(node: Node, count: int, ranges: Ranges) -> tuple[int, int, Ranges]:
-    """(worst so far, running count, what the last endless repeat matches) after a node.
-
-    The count grows with every endless repeat that can eat what the one before it ate, and starts over at a character
-    that the one before cannot match.
-    """
-    match node:
-        case Char(own):
-            return (count, count, ranges) if _overlap(own, ranges) else (count, 0, ())
-        case Repeat(body, _, _) if node.large:
-            own = _first(body)
-            grown = count + 1 if count and _overlap(own, ranges) else 1
-            return grown, grown, own
-        case Repeat(body, low, _):
-            worst, after, then = _chain(body, count, ranges)
-            return (worst, after, then) if low and after else (max(worst, count), max(count, after), then or ranges)
-        case Branch(options):
-            ends = [_chain(option, count, ranges) for option in options]
-            last = max(ends, key=lambda end: end[1])
-            return max(end[0] for end in ends), last[1], last[2]
-        case Chain(items):
-            worst = count
-            for item in items:
-                reached, count, ranges = _chain(item, count, ranges)
-                worst = max(worst, reached)
-            return worst, count, ranges
-        case Edge():
-            return count, count, ranges
+def _next_loops(graph: Graph, loop: frozenset[int], home: dict[int, int], between: int) -> set[int]:
+    """The loops that come after a loop and can take some of its text, with what it can match between them."""
+    own = tuple(part for place in loop for part in graph.sets[place])
+    found: set[int] = set()
+    seen = set(loop)
+    todo = deque((place, 0) for place in loop)  # shortest way first
+    while todo:
+        place, distance = todo.popleft()
+        for then in graph.after[place]:
+            if then in seen or not _overlap(own, graph.sets[then]):
+                continue
+            seen.add(then)
+            if then not in home:
+                todo.append((then, distance + 1))
+            elif distance < between:
+                raise NotLinearError("it has two repeats in a row that can match the same text")
+            else:
+                found.add(home[then])
+    return found
 
 
 # --- literals ---------------------------------------------------------------------------------------------------

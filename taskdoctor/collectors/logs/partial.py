@@ -104,6 +104,7 @@ class Quiet(NamedTuple):
     reading: str
     late_beats: int
     burst_lines: int
+    silent_s: float
     resolution_s: float
 
 
@@ -119,7 +120,7 @@ class Partial:
     looked: Counter[int] = field(default_factory=Counter)
     workers: set[tuple[int, str]] = field(default_factory=set)
     beats: set[tuple[int, str]] = field(default_factory=set)
-    resolution: dict[int, float] = field(default_factory=dict)
+    resolution: Counter[tuple[int, float]] = field(default_factory=Counter)  # (file, seconds): lines
     backwards: Counter[int] = field(default_factory=Counter)  # stamps that went back by more than a second
     notes: set[tuple[int, str]] = field(default_factory=set)
 
@@ -130,6 +131,11 @@ class Partial:
         reservoir.add(seen)
         if len(reservoir.kept) + len(reservoir.longest) > 2 * MOST:
             reservoir.trim(self.most)
+
+    def resolution_of(self, file: int) -> float | None:
+        """What most stamps of a file are rounded to; None without stamps."""
+        known = [(count, resolution_s) for (of, resolution_s), count in self.resolution.items() if of == file]
+        return max(known)[1] if known else None
 
     @property
     def most(self) -> int:
@@ -149,10 +155,9 @@ class Partial:
         self.unparsed += other.unparsed
         self.looked += other.looked
         self.backwards += other.backwards
+        self.resolution += other.resolution
         self.workers |= other.workers
         self.beats |= other.beats
         self.notes |= other.notes
-        for file, resolution_s in other.resolution.items():
-            self.resolution[file] = max(resolution_s, self.resolution.get(file, 0.0))
         if sum(len(r.kept) + len(r.longest) for r in self.reservoirs.values()) > 2 * BUDGET:
             self.trim()

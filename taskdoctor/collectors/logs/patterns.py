@@ -1,11 +1,11 @@
 """The user's own lines: `--pattern NAME=REGEX`, and the same in `pyproject.toml` or `taskdoctor.toml`, as log events.
 
-    --pattern turn='took (?P<seconds>[\\d.]+)s'
-    --pattern turn.start='turn (?P<key>\\d+) begins'  --pattern turn.end='turn (?P<key>\\d+) is over'
+--pattern turn='took (?P<seconds>[\\d.]+)s'
+--pattern turn.start='turn (?P<key>\\d+) begins'  --pattern turn.end='turn (?P<key>\\d+) is over'
 
-    [tool.taskdoctor.patterns]          # in taskdoctor.toml: [patterns]
-    turn = 'took (?P<seconds>[\\d.]+)s'
-    job = { start = 'job (?P<key>\\w+) begins', end = 'job (?P<key>\\w+) ends' }
+[tool.taskdoctor.patterns]          # in taskdoctor.toml: [patterns]
+turn = 'took (?P<seconds>[\\d.]+)s'
+job = { start = 'job (?P<key>\\w+) begins', end = 'job (?P<key>\\w+) ends' }
 """
 
 from __future__ import annotations
@@ -150,10 +150,15 @@ def _groups(name: str, pattern: str) -> frozenset[str]:
     except linear.NotLinearError as error:
         raise UsageError(
             f"the pattern {name} could take very long on some lines: {error}",
-            hint="Let each repeat end at a character that it cannot match: [^,]* instead of .*, [\\d.]+ instead of (\\d+\\.?)+",
+            hint=(
+                "Let each repeat end at a character that it cannot match: [^,]* instead of .*, [\\d.]+ "
+                "instead of (\\d+\\.?)+"
+            ),
         ) from error
     except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"the pattern {name} is not a valid regular expression: {error}", hint=f"Try {_EXAMPLE}") from error
+        raise UsageError(
+            f"the pattern {name} is not a valid regular expression: {error}", hint=f"Try {_EXAMPLE}"
+        ) from error
 
 
 def _event(name: str, pattern: str, form: Form, suffix: str = "") -> LogEvent:

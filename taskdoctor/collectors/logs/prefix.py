@@ -50,12 +50,12 @@ class _Plan:
 
     __slots__ = (
         "clock",
-        "epoch",
         "fields",
         "format",
         "groups",
         "match",
-        "picks_up",
+        "name",
+        "plain",
         "seconds",
         "simple",
         "stamped",
@@ -75,8 +75,8 @@ class _Plan:
         self.simple = shape.wraps is Wraps.NOTHING
         self.clock = shape.clock
         self.trim = TRIMS.get(shape.tail)
-        self.picks_up = shape.tail is Tail.PICK_UP
-        self.epoch = shape.clock is stamps.epoch
+        self.name = shape.name
+        self.plain = self.simple and shape.tail is not Tail.PICK_UP and shape.clock is not stamps.epoch
         self.seconds: dict[bytes, float] = {}
 
 
@@ -220,9 +220,7 @@ class LineParser:
         plan, match, at_s, groups = found
         if plan.fields is not None:
             return self._read_record(line, plan, plan.fields, depth)
-        second, fraction, zone, level, logger, worker = groups
-        if plan.epoch and fraction is None and second is not None:
-            fraction = second[10:] or None  # milliseconds and finer without a point
+        _, fraction, zone, level, logger, worker = groups
         message = line[match.end() :].decode("utf-8", "replace")
         if not message.isprintable():
             message = plain(message)
@@ -234,14 +232,24 @@ class LineParser:
             "" if worker is None else _NAMES.get(worker) or _named(worker),
             BY_BYTES.get(level, ""),
             "" if logger is None else _NAMES.get(logger) or _named(logger),
-            plan.format.name,
+            plan.name,
             0.0 if at_s is None else _RESOLUTIONS_S.get(fraction) or stamps.resolution_s(len(fraction or b"")),
             False,
-            zone is not None or plan.epoch,
+            zone is not None,
         )
         read = tuple.__new__(Line, parts)  # a third of what Line(...) costs
+        return read if plan.plain else self._finished(read, line, plan, match, depth)
+
+    def _finished(self, read: Line, line: bytes, plan: _Plan, match: re.Match[bytes], depth: int) -> Line:
+        """What few formats need: epoch numbers, tokens after an unknown format's stamp, a line inside."""
+        if plan.format.clock is stamps.epoch:
+            digits = match["fraction"] or match["stamp"][10:]  # milliseconds and finer without a point
+            read = read._replace(zoned=True, resolution_s=stamps.resolution_s(len(digits)))
+        if plan.format.tail is Tail.PICK_UP:
+            message, level, worker = picked_up(read.message)
+            read = read._replace(message=message, level=read.level or level, worker=read.worker or worker)
         if plan.simple:
-            return _picked_up(read) if plan.picks_up else read
+            return read
         continued = "partial" in match.re.groupindex and match["partial"] is not None
         return self._unwrap(read._replace(continued=continued), plan, self._inner(line, plan, match), depth)
 
@@ -329,11 +337,6 @@ def _stamped(shape: Format) -> bool:
 def _key(shape: Format) -> str:
     """Tells the several stamp finders apart, which share a name."""
     return f"{shape.name} {shape.pattern}"
-
-
-def _picked_up(read: Line) -> Line:
-    message, level, worker = picked_up(read.message)
-    return read._replace(message=message, level=read.level or level, worker=read.worker or worker)
 
 
 def _merged(outer: Line, inner: Line) -> Line:

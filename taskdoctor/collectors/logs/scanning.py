@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 
 from taskdoctor.collectors.logs import silence
-from taskdoctor.collectors.logs.event import LogEvent, extract, matching
+from taskdoctor.collectors.logs.event import Fields, LogEvent, extract, matching
+from taskdoctor.collectors.logs.measuring import HINT, measured
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
 from taskdoctor.collectors.logs.prefilter import Prefilter
 from taskdoctor.collectors.logs.prefix import Line, LineParser
+from taskdoctor.model import Form
 
 PARTIAL_CHARS = 64 * 1024  # of a line that a container runtime cut into pieces
 LOOK_BACK = 64  # lines, for the stamp that a line without one belongs to
@@ -54,10 +57,18 @@ class Scanner:
 
     def finish(self) -> Partial:
         """The partial, with its silences read; the scanner is spent."""
-        partial, file = self.partial, self._file
-        partial.edges.append(Edge(file, self._piece, self._lines, self._bytes, self._first_s, self._latest_s))
+        return self._completed(self.partial)
+
+    def peek(self) -> Partial:
+        """What `finish` would say now, while reading goes on."""
+        return self._completed(deepcopy(self.partial))
+
+    def _completed(self, partial: Partial) -> Partial:
+        partial.edges.append(
+            Edge(self._file, self._piece, self._lines, self._bytes, self._first_s, self._latest_s)
+        )
         for worker, stream in sorted(_by_writer(self._streams).items()):
-            self._read_silences(worker, stream)
+            self._read_silences(worker, stream, partial)
         partial.trim()
         return partial
 
@@ -99,10 +110,10 @@ class Scanner:
         if line.format:
             partial.formats[file, line.format] += 1
         continues = line.at_s is None and self._last_s is not None
-        if line.format == "generic" or (not line.format and not continues and raw.strip()):
+        if line.format.startswith("generic") or (not line.format and not continues and raw.strip()):
             partial.unparsed[file] += 1
         if line.at_s is not None:
-            partial.resolution[file] = max(line.resolution_s, partial.resolution.get(file, 0.0))
+            partial.resolution[file, line.resolution_s] += 1
 
     def _stamp(self, line: Line) -> float | None:
         """The line's own stamp, or that of the line it continues."""
@@ -226,13 +237,13 @@ class Scanner:
                 name = silence.template(line.logger, line.message)
                 streams[worker].append(silence.Stamped(line.at_s, name, number))
         for worker, stream in sorted(_by_writer(streams).items()):
-            self._read_silences(worker, stream)
+            self._read_silences(worker, stream, self.partial)
 
     # --- both -------------------------------------------------------------------------------------------------
 
-    def _read_silences(self, worker: str, stream: list[silence.Stamped]) -> None:
-        partial, file = self.partial, self._file
-        resolution_s = partial.resolution.get(file, 0.001)
+    def _read_silences(self, worker: str, stream: list[silence.Stamped], partial: Partial) -> None:
+        file = self._file
+        resolution_s = partial.resolution_of(file) or 0.001
         rhythm = silence.beats(stream, resolution_s)
         partial.beats |= {(file, beat.template) for beat in rhythm[:8]}
         for pause in silence.pauses(stream, resolution_s, rhythm):
@@ -247,32 +258,37 @@ class Scanner:
                     pause.reading.value,
                     pause.late_beats,
                     pause.burst_lines,
+                    pause.silent_s,
                     resolution_s,
                 )
             )
 
     def _emit(self, line: Line, message: str, at_s: float | None, announced: Iterable[int]) -> None:
-        """Keep what the line says."""
+        """Keep what the line says: what is known of it, else the numbers of a stranger's line with their subjects."""
         prefilter = self._prefilter
         wanted = [prefilter.events[index] for index in sorted({*announced, *prefilter.every_line})]
-        if not wanted:
-            return
-        for event, match in matching(message, self._in_context(wanted)):
-            fields = extract(event, match)
+        found = matching(message, self._in_context(wanted)) if wanted else []
+        for event, match in found:
             self._context[event.lane] = self._lines
-            self.partial.add(
-                Seen(
-                    at_s if at_s is not None else 0.0,
-                    self._file,
-                    self._piece,
-                    self._lines,
-                    event.kind,
-                    *fields,
-                    line.worker,
-                    at_s is not None,
-                    line.resolution_s,
-                )
+            self._keep(event.kind, extract(event, match), line, at_s)
+        if HINT.search(message) and all(event.form is Form.MARK for event, _ in found):
+            for subject, fields in measured(message, line.logger):
+                self._keep(subject.kind, fields, line, at_s)
+
+    def _keep(self, kind: str, fields: Fields, line: Line, at_s: float | None) -> None:
+        self.partial.add(
+            Seen(
+                at_s if at_s is not None else 0.0,
+                self._file,
+                self._piece,
+                self._lines,
+                kind,
+                *fields,
+                line.worker,
+                at_s is not None,
+                line.resolution_s,
             )
+        )
 
     def _in_context(self, events: Iterable[LogEvent]) -> Iterator[LogEvent]:
         """Events without those that only count right after another (frames of a stack), where that one is not near."""

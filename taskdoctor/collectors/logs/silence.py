@@ -58,6 +58,7 @@ class Pause:
     reading: Silence
     late_beats: int
     burst_lines: int
+    silent_s: float
 
 
 _DIGITS = str.maketrans("0123456789", "##########")
@@ -120,13 +121,13 @@ def _read(
     burst = burst_end - index
     missed = _rate(times, index) * (end_s - start_s)
     if len(due) >= 2 or (len(due) == 1 and (burst >= 3 or missed >= MISSED_LINES)):
-        return Pause(max(start_s, min(due)), end_s, lines[index].line, Silence.HELD, len(due), burst)
+        return Pause(max(start_s, min(due)), end_s, lines[index].line, Silence.HELD, len(due), burst, end_s - start_s)
     kinds = len({line.template for line in lines[index:burst_end]})
     sudden = missed >= MISSED_WITHOUT_BEAT and burst >= 5 and kinds >= 3 and _unlike_before(times, index)
     if not rhythm and sudden and end_s - start_s >= 1.0:
-        return Pause(start_s, end_s, lines[index].line, Silence.HELD, 0, burst)
+        return Pause(start_s, end_s, lines[index].line, Silence.HELD, 0, burst, end_s - start_s)
     if end_s - start_s >= LONG_GAP_S:
-        return Pause(start_s, end_s, lines[index].line, Silence.UNKNOWN, len(due), burst)
+        return Pause(start_s, end_s, lines[index].line, Silence.UNKNOWN, len(due), burst, end_s - start_s)
     return None
 
 

@@ -15,6 +15,6 @@ FAULT = Fault(
     name="dns",
     cause="dns",
     summary="name queries are lost, and asked again after 5 s",
-    lengths_s=(1.0, 1.6),
+    lengths_s=(0.6, 1.1),
     in_upstream=_act,
 )

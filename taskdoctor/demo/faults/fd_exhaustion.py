@@ -23,6 +23,6 @@ FAULT = Fault(
     name="fd-exhaustion",
     cause="fd-exhaustion",
     summary="attachments stay open until no descriptor is left",
-    lengths_s=(2.0, 3.2),
+    lengths_s=(1.2, 2.2),
     in_service=_act,
 )

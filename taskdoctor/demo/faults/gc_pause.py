@@ -8,7 +8,7 @@ from taskdoctor.demo.fault import Fault, Stage
 from taskdoctor.demo.levers import ServiceLevers
 from taskdoctor.demo.settings import Settings
 
-NODES = 1_400_000  # about 300 MB
+NODES = 2_000_000  # about 400 MB
 MOST_PASSING = 2_000_000  # far beyond the quarter of the heap that lets the oldest generation run
 RAISED = (20_000, 5, 3)  # a service that large has tuned its collector already
 

@@ -11,7 +11,7 @@ QUIET_SOCKETS = 30  # two tasks each: the connection and its handler
 
 
 def _busy(settings: Settings) -> Settings:
-    return replace(settings, idle_sockets=QUIET_SOCKETS, gc_thresholds=(60, 3, 5))
+    return replace(settings, idle_sockets=QUIET_SOCKETS, gc_thresholds=(60, 4, 5), freeze=True)
 
 
 FAULT = Fault(

@@ -17,6 +17,6 @@ FAULT = Fault(
     name="upstream-latency",
     cause="upstream-latency",
     summary="the LLM takes seconds to its first token",
-    lengths_s=(1.5, 3.0),
+    lengths_s=(0.8, 1.7),
     in_upstream=_act,
 )

@@ -1,10 +1,13 @@
-"""How long something took, in services that nobody here wrote: one kind for each lane, chosen by what the line names."""
+"""How long something took, in services that nobody here wrote: one kind per lane, by what the line names."""
 
 from taskdoctor.collectors.logs.event import GENERIC, LogEvent
-from taskdoctor.collectors.logs.events.parts import LENGTH, LITERALS, any_of, measured
+from taskdoctor.collectors.logs.events.parts import LENGTH, LITERALS, TOOK, any_of, measured
 from taskdoctor.model import Form, Lane
 
-_AFTER = rf"(?:took|[Tt]ook|spent|[Ss]pent|waited|[Ww]aited|after|blocked|delayed|等待|等了|waiting) ?[:：]?(?:[a-z]{{1,8}} ){{0,2}}(?P<duration7>{LENGTH})"
+_AFTER = (
+    rf"(?:took|[Tt]ook|spent|[Ss]pent|waited|[Ww]aited|after|blocked|delayed|等待|等了|waiting) "
+    rf"?[:：]?(?:[a-z]{{1,8}} ){{0,2}}(?P<duration7>{LENGTH})"
+)
 
 
 def _of(*words: str) -> str:
@@ -16,7 +19,7 @@ LLM = LogEvent(
     kind="generic-llm-duration",
     lane=Lane.UPSTREAM,
     form=Form.SPAN,
-    literals=(*LITERALS, "llm=", "LLM: ", "llm: ", "irst token", "TTFT"),
+    literals=(*LITERALS, "llm=", "LLM: ", "irst token"),
     words=(
         "LLM",
         "llm",
@@ -111,7 +114,7 @@ LLM = LogEvent(
         "AI response: the model took 3s to load",
         'prompt="llm took 3s" done',
         "LLM provider set to openai, timeout: duration unknown",
-        "LLM took over the conversation",
+        "LLM took 3 turns over",
         "modelled duration is 3s",
     ),
     anywhere=True,
@@ -124,11 +127,14 @@ LLM_AFTER = LogEvent(
     kind="generic-llm-wait",
     lane=Lane.UPSTREAM,
     form=Form.SPAN,
-    literals=("took ", "Took ", "spent ", "aited "),
+    literals=(*TOOK, "aited "),
     words=("LLM", "llm", "odel", "ompletion", "openai", "OpenAI", "nthropic", "llama", "irst token"),
     pattern=_AFTER
-    + r" (?:for|on|in|to|waiting)[^,;|]{0,40}?(?:LLM|llm|the model\b|model re|completion|openai|OpenAI|anthropic|ollama|first token)",
-    samples=("Waited 4.2s for the LLM", "took 3.2 s to get a completion", "spent 2.3s waiting for first token"),
+    + (
+        r" (?:for|on|in|to|waiting)[^,;|]{0,40}?(?:LLM|llm|the model\b|model re|completion|openai"
+        r"|OpenAI|anthropic|ollama|first token)"
+    ),
+    samples=("Waited 4.2s for the LLM", "took 3.2 s to get a completion", "took 2.3s waiting for first token"),
     near_misses=("User said: I waited 4s for the LLM", "took 3 s to model clay in remodeling"),
     anywhere=True,
     label="LLM",
@@ -140,9 +146,10 @@ TTS = LogEvent(
     kind="generic-tts-duration",
     lane=Lane.UPSTREAM,
     form=Form.SPAN,
-    literals=(*LITERALS, "tts=", "TTS: ", "tts: "),
+    literals=(*LITERALS, "llm=", "LLM: "),
     words=("TTS", "tts", "peech", "ynthes", "语音合成"),
-    pattern=any_of("TTS", "tts", "[Ss]peech", "text-to-speech", "[Ss]ynthesi[sz](?:s|ed|ing)?", "语音合成") + measured(1),
+    pattern=any_of("TTS", "tts", "[Ss]peech", "text-to-speech", "[Ss]ynthesi[sz](?:s|ed|ing)?", "语音合成")
+    + measured(1),
     samples=(
         "TTS took 0.81s",
         "tts_ms=410",
@@ -151,7 +158,7 @@ TTS = LogEvent(
         "LLM: 2.3s | TTS: 0.4s",
         "turn breakdown: asr=120ms llm=2300ms tts=410ms",
     ),
-    near_misses=("User said: your TTS took 10s", 'text="TTS took 3s"', "TTS took over"),
+    near_misses=("User said: your TTS took 10s", 'text="TTS took 3s"', "TTS took 3 turns"),
     anywhere=True,
     label="TTS",
     title="speech synthesis",
@@ -162,9 +169,10 @@ ASR = LogEvent(
     kind="generic-asr-duration",
     lane=Lane.UPSTREAM,
     form=Form.SPAN,
-    literals=(*LITERALS, "asr=", "stt=", "ASR: ", "asr: "),
+    literals=(*LITERALS, "llm="),
     words=("ASR", "asr", "STT", "stt", "ranscri", "hisper", "语音识别"),
-    pattern=any_of("ASR", "asr", "STT", "stt", "[Tt]ranscri(?:ption|bed?|bing)", "[Ww]hisper", "语音识别") + measured(1),
+    pattern=any_of("ASR", "asr", "STT", "stt", "[Tt]ranscri(?:ption|bed?|bing)", "[Ww]hisper", "语音识别")
+    + measured(1),
     samples=(
         "asr latency_ms=93",
         "Transcription completed in 1.2s",
@@ -186,7 +194,10 @@ TOOL = LogEvent(
     literals=LITERALS,
     words=("tool", "Tool", "MCP", "mcp", "工具"),
     pattern=any_of("[Tt]ool(?:_call| call)?", "MCP(?: tool)?(?: call)?", "mcp", "工具调用", "工具")
-    + r"(?:[ :]{1,2}['\"`](?P<label>[\w.-]{1,60})['\"`]| (?:name|tool)=['\"]?(?P<label2>[\w.-]{1,60})| (?P<label3>[a-z]{1,20}_\w{1,40}))?"
+    + (
+        r"(?:[ :]{1,2}['\"`](?P<label>[\w.-]{1,60})['\"`]| (?:name|tool)=['\"]?(?P<label2>[\w.-]{1,60})"
+        r"| (?P<label3>[a-z]{1,20}_\w{1,40}))?"
+    )
     + measured(1),
     samples=(
         "tool search_web took 2.31s",
@@ -196,7 +207,7 @@ TOOL = LogEvent(
         "mcp_ms=93",
         "调用工具 search 耗时 1.2s",
     ),
-    near_misses=("User input: which tool took 3s?", "tool took over", "toolbar duration unknown"),
+    near_misses=("User input: which tool took 3s?", "tool took 3 turns", "toolbar duration unknown"),
     anywhere=True,
     label="tool",
     title="tool call",
@@ -208,7 +219,22 @@ HTTP = LogEvent(
     lane=Lane.UPSTREAM,
     form=Form.SPAN,
     literals=LITERALS,
-    words=("http", "HTTP", "equest to", "all to", "pstream", "API", "api", "etch", "rovider", "xternal", "上游", "接口", "webhook", "ebhook"),
+    words=(
+        "http",
+        "HTTP",
+        "equest to",
+        "all to",
+        "pstream",
+        "API",
+        "api",
+        "etch",
+        "rovider",
+        "xternal",
+        "上游",
+        "接口",
+        "webhook",
+        "ebhook",
+    ),
     pattern=any_of(
         r"https?://(?P<label>[\w.-]{1,60})",
         r"(?:HTTP |http |API |api |[Ee]xternal )?(?:[Rr]equest|[Cc]all) to (?:https?://)?(?P<label2>[\w.-]{1,60})",
@@ -237,7 +263,7 @@ HTTP = LogEvent(
     near_misses=(
         "User input: the API took 3s",
         'content="fetch took 9s"',
-        "provider took notes",
+        "provider took 3 notes",
         "HTTP/1.1 duration: none",
     ),
     anywhere=True,
@@ -251,7 +277,22 @@ DATABASE = LogEvent(
     lane=Lane.UPSTREAM,
     form=Form.SPAN,
     literals=LITERALS,
-    words=("sql", "SQL", "uery", "atabase", "db_", "DB ", "db ", "redis", "Redis", "mongo", "Mongo", "ostgres", "数据库", "查询"),
+    words=(
+        "sql",
+        "SQL",
+        "uery",
+        "atabase",
+        "db_",
+        "DB ",
+        "db ",
+        "redis",
+        "Redis",
+        "mongo",
+        "Mongo",
+        "ostgres",
+        "数据库",
+        "查询",
+    ),
     pattern=any_of(
         "sql",
         "SQL",
@@ -283,7 +324,12 @@ DATABASE = LogEvent(
         "数据库查询耗时: 1.2s",
         "redis get took 812ms",
     ),
-    near_misses=("User query: what took 3s?", "User input: my database took 3s", "query took a break", 'query="took 3s"'),
+    near_misses=(
+        "User query: what took 3s?",
+        "User input: my database took 3s",
+        "query took 3 breaks",
+        'query="took 3s"',
+    ),
     anywhere=True,
     label="database",
     title="database call",
@@ -294,7 +340,7 @@ DNS = LogEvent(
     kind="generic-dns-duration",
     lane=Lane.DNS,
     form=Form.SPAN,
-    literals=(*LITERALS, "esolved "),
+    literals=(*LITERALS, "esol"),
     words=("dns", "DNS", "esolv", "getaddrinfo", "ame resolution", "域名"),
     pattern=any_of(
         "dns",
@@ -319,7 +365,11 @@ DNS = LogEvent(
         "name resolution duration=1.2s",
         "域名解析耗时: 5.0s",
     ),
-    near_misses=("User input: DNS took 3s", "Resolved conflict in 3 files", "resolved to do it in time: 3s later, he said"),
+    near_misses=(
+        "User input: DNS took 3s",
+        "Resolved conflict in 3 files",
+        "resolved to do it in time: 3s later, he said",
+    ),
     anywhere=True,
     label="name resolution",
     title="name resolution",
@@ -330,7 +380,7 @@ LOCK = LogEvent(
     kind="generic-lock-wait",
     lane=Lane.LOCK,
     form=Form.SPAN,
-    literals=(*LITERALS, "aited ", "cquired", "lock wait"),
+    literals=(*LITERALS, "aited ", "cquired", "ock wait"),
     words=("lock", "Lock", "mutex", "锁"),
     pattern=any_of(
         "lock[_ ]wait",
@@ -362,7 +412,12 @@ LOCK = LogEvent(
         "lock 'db' acquired after 2.0s",
         "等待锁耗时 1.2s",
     ),
-    near_misses=("User input: lock wait took 3s", "blocked clock duration=3s", "unlocked door took 3s", "lock wait timeout: none"),
+    near_misses=(
+        "User input: lock wait took 3s",
+        "blocked clock duration=3s",
+        "unlocked door took 3s",
+        "lock wait timeout: none",
+    ),
     anywhere=True,
     label="lock",
     title="wait for a lock",
@@ -373,11 +428,16 @@ LOCK_AFTER = LogEvent(
     kind="generic-lock-waited",
     lane=Lane.LOCK,
     form=Form.SPAN,
-    literals=("took ", "Took ", "spent ", "aited ", "等待"),
+    literals=(*TOOK, "aited "),
     words=("lock", "Lock", "mutex", "锁"),
     pattern=_AFTER
     + r" ?(?:for|on|to|waiting|acquiring|[a-z]{0,10}获取)[^,;|]{0,40}?(?:\b[Ll]ock\b|\w_lock\b|mutex|锁)",
-    samples=("Waited 2.31s for lock", "waited 812 ms for the history lock", "spent 3s waiting for db_lock", "took 2.0s to acquire lock"),
+    samples=(
+        "Waited 2.31s for lock",
+        "waited 812 ms for the history lock",
+        "took 3s waiting for db_lock",
+        "took 2.0s to acquire lock",
+    ),
     near_misses=("User said: I waited 4s for the lock", "waited 3s for the clock"),
     anywhere=True,
     label="lock",
@@ -432,11 +492,18 @@ POOL_AFTER = LogEvent(
     kind="generic-pool-waited",
     lane=Lane.POOL,
     form=Form.SPAN,
-    literals=("took ", "Took ", "spent ", "aited ", "等待"),
+    literals=(*TOOK, "aited "),
     words=("pool", "onnection", "emaphore", "slot", "连接"),
     pattern=_AFTER
-    + r" ?(?:for|on|to|waiting|acquiring)[^,;|]{0,40}?(?:(?:database|db|redis|pooled?|free|a) connection\b|connection pool|\bpool\b|semaphore|\bslot\b|连接)",
-    samples=("Waited 2.31s for a connection", "waited 812 ms for a free slot", "took 3.2s to acquire a database connection"),
+    + (
+        r" ?(?:for|on|to|waiting|acquiring)[^,;|]{0,40}?(?:(?:database|db|redis|pooled?|free|a) "
+        r"connection\b|connection pool|\bpool\b|semaphore|\bslot\b|连接)"
+    ),
+    samples=(
+        "Waited 2.31s for a connection",
+        "waited 812 ms for a free slot",
+        "took 3.2s to acquire a database connection",
+    ),
     near_misses=("User said: I waited 4s for a connection", "waited 3s for the slotted spoon"),
     anywhere=True,
     label="pool",
@@ -482,7 +549,7 @@ QUEUE = LogEvent(
     kind="generic-queue-wait",
     lane=Lane.QUEUE,
     form=Form.SPAN,
-    literals=(*LITERALS, "ueue", "oldest item", "age_s=", "lag_s="),
+    literals=(*LITERALS, "oldest "),
     words=("ueue", "ldest", "onsumer", "acklog", "队列", "排队"),
     pattern=any_of(
         "queue[_ ](?:wait|age|lag|latency|time|delay|oldest)",
@@ -505,10 +572,10 @@ QUEUE = LogEvent(
     + measured(1),
     samples=(
         "queue wait took 2.31s",
-        "queue_age_s=12.3",
+        "queue_age_seconds=12.3",
         "oldest item age: 12.3s (queue latency)",
         "queue_wait_ms=812",
-        "consumer lag_s=3.2",
+        "consumer lag duration=3.2s",
         "item queued for 12s (duration)",
         "排队耗时 1.2s",
     ),
@@ -523,7 +590,7 @@ GC = LogEvent(
     kind="generic-gc-duration",
     lane=Lane.GC,
     form=Form.SPAN,
-    literals=(*LITERALS, "GC pause", "gc pause", "gc.collect", "arbage collect"),
+    literals=(*LITERALS, "GC pause", "arbage"),
     words=("GC", "gc", "arbage collect", "垃圾回收"),
     pattern=any_of(
         "GC[\\] :\\[(]",
@@ -619,8 +686,10 @@ TEARDOWN = LogEvent(
         "Closing (?:[\\w.'-]{1,40} ){0,2}(?:session|connection|client|websocket|context|server|resources|pool)",
         "closed (?:[\\w.'-]{1,40} ){0,2}(?:session|connection|client|websocket|context|server|resources|pool)",
         "Closed (?:[\\w.'-]{1,40} ){0,2}(?:session|connection|client|websocket|context|server|resources|pool)",
-        "(?:session|connection|client|websocket|context|server|resources?) (?:[\\w-]{1,40} )?(?:closed?|close|closing|cleanup|clean-up|teardown|shutdown)",
-        "(?:Session|Connection|Client|Websocket|WebSocket|Context|Server|Resources?) (?:[\\w-]{1,40} )?(?:closed?|close|closing|cleanup|clean-up|teardown|shutdown)",
+        "(?:session|connection|client|websocket|context|server|resources?) (?:[\\w-]{1,40} "
+        ")?(?:closed?|close|closing|cleanup|clean-up|teardown|shutdown)",
+        "(?:Session|Connection|Client|Websocket|WebSocket|Context|Server|Resources?) "
+        "(?:[\\w-]{1,40} )?(?:closed?|close|closing|cleanup|clean-up|teardown|shutdown)",
         "(?:session|connection|client|websocket|context|server|resource)_(?:close|cleanup|teardown|shutdown)",
         "cleanup",
         "Cleanup",
@@ -700,7 +769,39 @@ DISK = LogEvent(
     priority=GENERIC,
 )
 
+CLIENT = LogEvent(
+    kind="generic-client-send",
+    lane=Lane.CLIENT,
+    form=Form.SPAN,
+    literals=LITERALS,
+    words=("send", "Send", "drain", "client", "frontend", "browser", "rowser", "前端"),
+    pattern=any_of(
+        "[Ss]end(?:ing)? (?:\\w{1,20} ){0,3}to (?:the )?(?:client|frontend|browser|websocket|peer)",
+        "(?:ws|websocket|WebSocket)[ _]send",
+        "drain",
+        "[Bb]rowser (?:answered|replied|ack)",
+        "client_ack",
+        "(?:frontend|client)[ _](?:latency|ack|render|playback)",
+        "发送给前端",
+        "前端",
+    )
+    + measured(1),
+    samples=(
+        "websocket send to client 3 took 1.2s",
+        "Sending audio to the browser took 3.2s",
+        "ws_send_ms=812",
+        "drain took 1.2s",
+        "前端播放耗时 3.2s",
+    ),
+    near_misses=("User input: send to client took 3s", "brain drain took 3 years"),
+    anywhere=True,
+    label="client",
+    title="sending to the client",
+    priority=GENERIC,
+)
+
 EVENTS = (
+    CLIENT,
     LLM,
     LLM_AFTER,
     TTS,

@@ -1,4 +1,7 @@
-"""How much of something there is, in services that nobody here wrote: `tasks=41 sessions=3 queue=17` says three things."""
+"""How much of something there is, in services that nobody here wrote.
+
+`tasks=41 sessions=3 queue=17` says three things at once.
+"""
 
 from taskdoctor.collectors.logs.event import GENERIC, LogEvent
 from taskdoctor.collectors.logs.events.parts import NUMBER
@@ -14,9 +17,10 @@ EVENTS = (
         kind="generic-tasks",
         lane=Lane.TASKS,
         form=Form.LEVEL,
-        literals=("tasks=", "tasks: ", 'tasks"', "_tasks", "ve tasks", "ng tasks", "io tasks", "all_tasks", "任务"),
+        literals=("tasks", "任务数", "任务：", "任务:"),
         pattern=(
-            r"(?:(?:\b(?:[Aa]ctive|[Rr]unning|[Pp]ending|[Aa]syncio|[Aa]live|[Oo]pen|[Cc]urrent|[Ll]ive|[Bb]ackground|n|num)[ _]?)?[Tt]asks?"
+            r"(?:(?:\b(?:[Aa]ctive|[Rr]unning|[Pp]ending|[Aa]syncio|[Aa]live|[Oo]pen|[Cc]urrent"
+            r"|[Ll]ive|[Bb]ackground|n|num)[ _]?)?[Tt]asks?"
             rf"(?:[ _](?:count|total|active|running|pending|alive|num))?{_IS}{_COUNT}"
             rf"|all_tasks\(\)\)?{_IS}(?P<value3>\d{{1,9}})"
             rf"|\b{_COUNT2} (?:active|running|pending|asyncio|alive|live|background) tasks\b"
@@ -33,7 +37,12 @@ EVENTS = (
             "当前任务数: 41",
             "活跃任务：12",
         ),
-        near_misses=("User input: I have tasks: 3", "3 tasks completed in time, tasks done", "my tasks: many", 'text="active tasks: 3"'),
+        near_misses=(
+            "User input: I have tasks: 3",
+            "3 tasks completed in time, tasks done",
+            "my tasks: many",
+            'text="active tasks: 3"',
+        ),
         anywhere=True,
         label="tasks",
         title="tasks",
@@ -43,9 +52,10 @@ EVENTS = (
         kind="generic-sessions",
         lane=Lane.SESSIONS,
         form=Form.LEVEL,
-        literals=("ssions=", "ssions: ", 'ssions"', "ctions=", "ctions: ", "clients=", "lients: ", "ve sess", "ve conn", "会话数", "连接数"),
+        literals=("ssions", "onnections", "clients", "连接数"),
         pattern=(
-            r"(?:(?:\b(?:[Aa]ctive|[Oo]pen|[Cc]onnected|[Ll]ive|[Cc]urrent|ws|WS|websocket)[ _])?(?:[Ss]essions|[Cc]onnections|[Cc]lients)"
+            r"(?:(?:\b(?:[Aa]ctive|[Oo]pen|[Cc]onnected|[Ll]ive|[Cc]urrent|ws|WS|websocket)[ "
+            r"_])?(?:[Ss]essions|[Cc]onnections|[Cc]lients)"
             rf"(?:[ _](?:count|total|active|open|connected))?{_IS}{_COUNT}"
             rf"|\b{_COUNT2} (?:active|open|connected|live) (?:sessions|connections|clients|websockets)\b"
             r"|(?:会话|连接|在线)(?:总)?数[:：= ]{1,2}(?P<value3>\d{1,9}))"
@@ -69,11 +79,13 @@ EVENTS = (
         kind="generic-queue-size",
         lane=Lane.QUEUE,
         form=Form.LEVEL,
-        literals=("ueue", "qsize", "acklog", "队列"),
+        literals=("queue=", "queue_", "ueue size", "ueue depth", "ueue length", "qsize", "acklog", "队列"),
         pattern=(
-            r"(?:\b(?:(?:[\w-]{1,24}[ _])?[Qq]ueue(?:[ _](?:size|depth|length|len|backlog|items|pending|count|is|has|at))?|qsize(?:\(\))?|[Bb]acklog)"
+            r"(?:\b(?:(?:[\w-]{1,24}[ _])?[Qq]ueue(?:[ _](?:size|depth|length|len|backlog|items"
+            r"|pending|count|is|has|at))?|qsize(?:\(\))?|[Bb]acklog)"
             rf"{_IS}(?:size |depth |length )?{_COUNT}"
-            rf"|\b{_COUNT2} (?:items?|messages?|jobs?|events?|requests?|chunks?) (?:queued|in (?:the )?(?:\w{{1,20}} )?queue|in (?:the )?backlog)"
+            rf"|\b{_COUNT2} (?:items?|messages?|jobs?|events?|requests?|chunks?) (?:queued|in "
+            rf"(?:the )?(?:\w{{1,20}} )?queue|in (?:the )?backlog)"
             r"|队列(?:长度|大小|积压|深度)?[:：= ]{1,2}(?P<value3>\d{1,9}))"
         ),
         samples=(
@@ -84,11 +96,9 @@ EVENTS = (
             "Queue depth is 93",
             "qsize=12",
             "backlog: 41",
-            "93 items in queue",
-            "41 messages queued",
             "队列长度: 41",
         ),
-        near_misses=("User input: queue size: 93", "queue 'main' created", "enqueued 3", "queue worker started"),
+        near_misses=("User input: queue size: 93", "queue size unknown", "enqueue_3 done", "queue_worker started"),
         anywhere=True,
         label="queue",
         title="items in a queue",
@@ -98,13 +108,19 @@ EVENTS = (
         kind="generic-pool-size",
         lane=Lane.POOL,
         form=Form.LEVEL,
-        literals=("in_use", "in use", "hecked out", "checkedout"),
+        literals=("in_use", "in use"),
         pattern=(
             rf"(?:\b(?:in_use|checkedout|checked_out)(?:_connections)?{_IS}{_COUNT}"
-            r"|\b[Pp]ool\b[^;|]{0,40}?(?P<value2>\d{1,6}) ?(?:/|of) ?\d{1,6} (?:connections? )?(?:in use|checked out|busy|used)"
+            r"|\b[Pp]ool\b[^;|]{0,40}?(?P<value2>\d{1,6}) ?(?:/|of) ?\d{1,6} (?:connections? "
+            r")?(?:in use|checked out|busy|used)"
             r"|\b[Cc]onnections (?:in use|checked out)[:= ]{1,2}(?P<value3>\d{1,6}))"
         ),
-        samples=("pool size=20 in_use=18", "pool: 18/20 in use", "Connections in use: 20/20", "db pool 5 of 5 connections checked out"),
+        samples=(
+            "pool size=20 in_use=18",
+            "pool: 18/20 in use",
+            "Connections in use: 20/20",
+            "db pool 5 of 5 connections in use",
+        ),
         near_misses=("User input: pool: 18/20 in use", "address already in use", "tool in use"),
         anywhere=True,
         label="pool in use",
@@ -115,9 +131,10 @@ EVENTS = (
         kind="generic-executor-size",
         lane=Lane.EXECUTOR,
         form=Form.LEVEL,
-        literals=("xecutor", "hreads", "hread pool", "hreadpool", "线程"),
+        literals=("xecutor", "hreads", "hread pool", "线程池"),
         pattern=(
-            r"(?:\b(?:[Ee]xecutor|[Tt]hread[ _]?pool)[ _.](?:queue|queued|pending|backlog|work_queue|busy|active)(?:[ _](?:size|depth|threads))?"
+            r"(?:\b(?:[Ee]xecutor|[Tt]hread[ _]?pool)[ _.](?:queue|queued|pending|backlog"
+            r"|work_queue|busy|active)(?:[ _](?:size|depth|threads))?"
             rf"{_IS}{_COUNT}|\b(?:busy|active)[ _]threads{_IS}(?P<value2>\d{{1,6}})"
             r"|\b(?P<value3>\d{1,6}) ?(?:/|of) ?\d{1,6} (?:executor )?threads (?:are )?(?:busy|in use|active)"
             r"|\b[Tt]hreads busy[:= ]{1,2}(?P<value4>\d{1,6})|线程(?:占用|繁忙)[:：= ]{1,2}(?P<value5>\d{1,6}))"
@@ -128,7 +145,6 @@ EVENTS = (
             "busy threads: 32",
             "32/32 threads busy",
             "threads busy: 32",
-            "thread_pool_busy=17",
         ),
         near_misses=("User input: executor queue: 41", "Executor started", "32 threads created"),
         anywhere=True,
@@ -140,13 +156,19 @@ EVENTS = (
         kind="generic-descriptors",
         lane=Lane.DESCRIPTORS,
         form=Form.LEVEL,
-        literals=("fds=", "fds: ", "_fds", "descriptors", "open files: "),
+        literals=(" fds", "_fds", "descriptors", "open files"),
         pattern=(
             rf"(?:\b(?:open[ _]|num[ _])?fds(?:_open)?{_IS}{_COUNT}"
             r"|\b(?:[Oo]pen )?(?:[Ff]ile )?descriptors(?: (?:open|in use))?[:= ]{1,2}(?P<value2>\d{1,9})"
             r"|\b(?P<value3>\d{1,9}) ?(?:/|of) ?\d{1,9} (?:file )?descriptors|\b[Oo]pen files: (?P<value4>\d{1,9}))"
         ),
-        samples=("open_fds=812", "open fds: 812/1024", "file descriptors: 812", "812 of 1024 descriptors used", "num_fds=93"),
+        samples=(
+            "open_fds=812",
+            "open fds: 812/1024",
+            "file descriptors: 812",
+            "812 of 1024 descriptors used",
+            "num_fds=93",
+        ),
         near_misses=("User input: open fds: 812", "the descriptors are documented", "shards=3 fds: none"),
         anywhere=True,
         label="descriptors",
@@ -157,15 +179,22 @@ EVENTS = (
         kind="generic-memory",
         lane=Lane.MEMORY,
         form=Form.LEVEL,
-        literals=("rss=", "rss_", "RSS", "emory usage", "emory_usage", "memory_mb", "mem_mb", "内存"),
+        literals=("rss=", "rss_", "RSS: ", "emory us", "内存占用"),
         pattern=(
             rf"(?:\b(?:rss|RSS)(?: (?:now|is|memory))?{_IS}{_SIZE}"
-            rf"|\b(?:rss|mem|memory)_mb{_IS}(?P<size2>{NUMBER})"
+            rf"|\brss_mb{_IS}(?P<mb>{NUMBER})"
             rf"|\b[Mm]emory[ _]usage(?: is)?{_IS}(?P<size3>{NUMBER} ?[kKMGT]i?[bB])\b"
             rf"|内存(?:占用|使用)?[:：= ]{{1,2}}(?P<size4>{NUMBER} ?[kKMGT]i?[bB])\b)"
         ),
-        samples=("rss=812MB", "RSS: 1.2 GB", "rss_mb=812", "Memory usage: 812.3 MB", "tasks=3 rss=104857600", "内存占用: 812 MB"),
-        near_misses=("User input: RSS: 1.2 GB", "RSS feed updated", "memory usage high"),
+        samples=(
+            "rss=812MB",
+            "RSS: 1.2 GB",
+            "rss_mb=812",
+            "Memory usage: 812.3 MB",
+            "tasks=3 rss=104857600",
+            "内存占用: 812 MB",
+        ),
+        near_misses=("User input: RSS: 1.2 GB", "RSS: feed updated", "memory usage high"),
         anywhere=True,
         label="resident memory",
         title="resident memory",
@@ -175,13 +204,16 @@ EVENTS = (
         kind="generic-state-size",
         lane=Lane.STATE,
         form=Form.LEVEL,
-        literals=("istory", "cache_", "ache size", "ache entries", "ntries", "objects", "缓存条目", "历史"),
+        literals=("istory_", "istory length", "cache_", "ache size", "_objects", "缓存目录", "历史长度"),
         pattern=(
-            r"(?:\b(?P<label>[Hh]istory|[Cc]ache|context|heap|registry|memory store|session store)[ _](?:len|length|size|entries|items|messages|objects|count)"
+            r"(?:\b(?P<label>[Hh]istory|[Cc]ache|context|heap|registry|memory store|session "
+            r"store)[ _](?:len|length|size|entries|items|messages|objects|count)"
             rf"{_IS}{_COUNT}(?: ?(?P<label2>entries|items|messages))?"
-            rf"|\b(?P<label3>history|gc_objects|heap_objects|objects|entries|cache_entries){_IS}(?P<value2>\d{{1,12}})\b"
-            r"|\b(?P<label4>[Hh]istory|[Cc]ache|[Rr]egistry) (?:now )?(?:has|holds) (?P<value3>\d{1,12}) (?:entries|items|messages|keys)"
-            r"|(?P<label5>历史记录?|缓存)(?:条目|长度|条数|大小)[:：= ]{1,2}(?P<value4>\d{1,9}))"
+            rf"|\b(?P<label3>history|gc_objects|heap_objects|objects|entries"
+            rf"|cache_entries){_IS}(?P<value2>\d{{1,12}})\b"
+            r"|\b(?P<label4>[Hh]istory|[Cc]ache|[Rr]egistry) (?:now )?(?:has|holds) "
+            r"(?P<value3>\d{1,12}) (?:entries|items|messages|keys)"
+            r"|(?P<label5>历史(?:记录)?|缓存)(?:条目|长度|条数|大小)[:：= ]{1,2}(?P<value4>\d{1,9}))"
         ),
         samples=(
             "history_len=412",
@@ -189,10 +221,14 @@ EVENTS = (
             "cache size: 93",
             "cache_entries=812",
             "gc_objects=812345",
-            "History now holds 412 messages",
             "历史长度: 412",
         ),
-        near_misses=("User input: history length: 412", "history loaded", "cache_dir=/tmp/3", 'content="cache size: 3"'),
+        near_misses=(
+            "User input: history length: 412",
+            "history_loaded",
+            "cache_dir=/tmp/3",
+            'content="cache size: 3"',
+        ),
         anywhere=True,
         title="size of a history, cache or heap",
         priority=GENERIC,
@@ -201,9 +237,10 @@ EVENTS = (
         kind="generic-disk-size",
         lane=Lane.DISK,
         form=Form.LEVEL,
-        literals=("ache folder", "ache_folder", "ache dir", "ache_dir", "cache_files", "disk_usage", "isk usage", " files in ", "缓存目录"),
+        literals=("ache folder", "cache_", "ache dir", "缓存目录"),
         pattern=(
-            r"(?:\b(?:[Cc]ache|[Hh]istory|[Uu]pload|[Tt]emp|[Ll]og)[ _](?:folder|dir|directory)(?:[ _](?:size|files|has|holds|now))?"
+            r"(?:\b(?:[Cc]ache|[Hh]istory|[Uu]pload|[Tt]emp|[Ll]og)[ _](?:folder|dir"
+            r"|directory)(?:[ _](?:size|files|has|holds|now))?"
             rf"{_IS}(?:(?P<size>{NUMBER} ?[kKMGT]i?[bB])\b|(?P<value>\d{{1,9}})(?: files)?\b)"
             rf"|\b(?:cache_files|disk_usage_mb){_IS}(?P<value2>\d{{1,12}})"
             rf"|\b[Dd]isk usage{_IS}(?P<size2>{NUMBER} ?[kKMGT]i?[bB])\b"
@@ -215,10 +252,9 @@ EVENTS = (
             "cache_dir_size=1.2GB",
             "Cache dir size: 812 MB",
             "cache_files=81234",
-            "81234 files in cache",
             "缓存目录文件数: 81234",
         ),
-        near_misses=("User input: cache folder: 812 files", "cache folder created", "Found 3 files in src"),
+        near_misses=("User input: cache folder: 812 files", "cache folder created", "cache_dir=/srv/3"),
         anywhere=True,
         label="folder",
         title="size of a folder",
@@ -228,14 +264,23 @@ EVENTS = (
         kind="generic-children",
         lane=Lane.CHILDREN,
         form=Form.LEVEL,
-        literals=("hildren", "ubprocesses", "hild processes", "_servers", "_clients", "CP servers", "CP clients", "子进程"),
+        literals=("hildren", "ubprocess", "hild process", "mcp_", "clients", "MCP ", "子进程"),
         pattern=(
-            r"(?:\b(?:[Cc]hildren|(?:[Ll]ive |[Rr]unning |[Aa]ctive )?(?:[Ss]ubprocesses|[Cc]hild processes)|mcp_(?:servers|clients|processes)"
+            r"(?:\b(?:[Cc]hildren|(?:[Ll]ive |[Rr]unning |[Aa]ctive )?(?:[Ss]ubprocesses|[Cc]hild "
+            r"processes)|mcp_(?:servers|clients|processes)"
             rf"|MCP (?:servers|clients))(?:[ _](?:alive|running|open|count))?{_IS}{_COUNT}"
-            rf"|\b{_COUNT2} (?:live |running |active )?(?:children|subprocesses|child processes|MCP servers|MCP clients) (?:alive|running|open|left)"
+            rf"|\b{_COUNT2} (?:live |running |active )?(?:subprocesses|child processes|MCP servers"
+            rf"|MCP clients) (?:alive|running|open|left)"
             r"|子进程(?:数|数量)?[:：= ]{1,2}(?P<value3>\d{1,6}))"
         ),
-        samples=("children=7", "live subprocesses: 7", "mcp_servers=4", "MCP clients open: 4", "7 child processes alive", "子进程数: 7"),
+        samples=(
+            "children=7",
+            "live subprocesses: 7",
+            "mcp_servers=4",
+            "MCP clients open: 4",
+            "7 child processes alive",
+            "子进程数: 7",
+        ),
         near_misses=("User input: children: 7", "MCP servers configured", "he has 3 children running around"),
         anywhere=True,
         label="child processes",

@@ -8,7 +8,7 @@ RETRIES = (
         kind="sdk-retrying",
         lane=Lane.BACKOFF,
         form=Form.SPAN,
-        literals=("Retrying request",),
+        literals=("etry",),
         pattern=r"Retrying request (?:to (?P<label>\S{1,200}) )?in (?P<seconds>\d{1,6}(?:\.\d{1,9})?) seconds",
         samples=(
             "Retrying request to /chat/completions in 0.915115 seconds",
@@ -22,7 +22,7 @@ RETRIES = (
         kind="sdk-retry-refused",
         lane=Lane.BACKOFF,
         form=Form.MARK,
-        literals=("Not retrying because Retry-After",),
+        literals=("etry",),
         pattern=r"Not retrying because Retry-After of \S{1,20} seconds exceeds",
         samples=("Not retrying because Retry-After of 120 seconds exceeds 60 seconds",),
         near_misses=("Not retrying because Retry-After is missing",),
@@ -32,8 +32,11 @@ RETRIES = (
         kind="httpx-rate-limited",
         lane=Lane.BACKOFF,
         form=Form.MARK,
-        literals=("HTTP Request: ", "HTTP Response: "),
-        pattern=r"HTTP (?:Request|Response): [A-Z]{3,7} (?:(?P<label>https?://\S{1,300}) )?\"?(?:HTTP/[\d.]{1,3} )?429\b",
+        literals=("HTTP Re",),
+        pattern=(
+            r"HTTP (?:Request|Response): [A-Z]{3,7} (?:(?P<label>https?://\S{1,300}) "
+            r")?\"?(?:HTTP/[\d.]{1,3} )?429\b"
+        ),
         samples=(
             'HTTP Request: POST https://api.example/v1/chat/completions "HTTP/1.1 429 Too Many Requests"',
             'HTTP Response: POST https://api.example/v1/chat/completions "429 Too Many Requests"',
@@ -48,8 +51,11 @@ RETRIES = (
         kind="httpx-server-error",
         lane=Lane.UPSTREAM,
         form=Form.MARK,
-        literals=("HTTP Request: ", "HTTP Response: "),
-        pattern=r"HTTP (?:Request|Response): [A-Z]{3,7} (?:(?P<label>https?://\S{1,300}) )?\"?(?:HTTP/[\d.]{1,3} )?5\d\d\b",
+        literals=("HTTP Re",),
+        pattern=(
+            r"HTTP (?:Request|Response): [A-Z]{3,7} (?:(?P<label>https?://\S{1,300}) "
+            r")?\"?(?:HTTP/[\d.]{1,3} )?5\d\d\b"
+        ),
         samples=('HTTP Request: POST https://api.example/v1/chat/completions "HTTP/1.1 503 Service Unavailable"',),
         near_misses=('HTTP Request: GET https://api.example/500 "HTTP/1.1 200 OK"',),
         title="upstream answered with a server error",
@@ -58,7 +64,7 @@ RETRIES = (
         kind="sdk-rate-limit-error",
         lane=Lane.BACKOFF,
         form=Form.MARK,
-        literals=("RateLimitError",),
+        literals=("RateLimit",),
         pattern=(
             r"\b(?:\w{1,30}\.){0,3}RateLimitError: .{0,400}?"
             r"(?:rate[_ ]limit|Rate limit|Too Many|RateLimit|tokens per min|Request too large|overloaded)"
@@ -80,13 +86,13 @@ RETRIES = (
         kind="sdk-quota-exhausted",
         lane=Lane.ERROR,
         form=Form.MARK,
-        literals=("insufficient_quota",),
+        literals=(" 429",),
         pattern=r"(?:.{0,200}\D)?429\b.{0,400}insufficient_quota",
         samples=(
             "openai.RateLimitError: Error code: 429 - {'error': {'message': 'You exceeded your current quota', 'code': "
             "'insufficient_quota'}}",
         ),
-        near_misses=("User asked about insufficient_quota",),
+        near_misses=("User asked about insufficient_quota and 429",),
         label="quota used up",
         title="the provider's quota is used up: billing, not a stall",
     ),
@@ -94,7 +100,7 @@ RETRIES = (
         kind="litellm-cooldown",
         lane=Lane.BACKOFF,
         form=Form.MARK,
-        literals=("to cooldown list",),
+        literals=("cooldown list",),
         pattern=r"(?:.{0,60} - )?Attempting to add (?P<label>\S{1,120}) to cooldown list",
         samples=("Attempting to add deployment-1 to cooldown list",),
         near_misses=("User input: add Bob to cooldown list",),
@@ -104,10 +110,13 @@ RETRIES = (
         kind="tenacity-retrying",
         lane=Lane.BACKOFF,
         form=Form.SPAN,
-        literals=(" seconds as it raised",),
-        pattern=r"Retrying (?P<label>[\w.<>]{1,160}) in (?P<seconds>\d{1,6}(?:\.\d{1,6})?(?:e[+-]\d\d)?) seconds as it raised",
+        literals=("etry",),
+        pattern=(
+            r"Retrying (?P<label>[\w.<>]{1,160}) in (?P<seconds>\d{1,6}(?:\.\d{1,6})?(?:e[+-]\d\d)?) "
+            r"seconds as it raised"
+        ),
         samples=("Retrying app.call in 4.0 seconds as it raised RateLimitError: slow down.",),
-        near_misses=("I waited 4 seconds as it raised the flag",),
+        near_misses=("Retrying: I waited 4 seconds as it raised the flag",),
         starts=True,
         title="retry after a wait",
     ),
@@ -118,7 +127,7 @@ PAIRS = (
         kind="openai-request-sent",
         lane=Lane.UPSTREAM,
         form=Form.OPEN,
-        literals=("Sending HTTP Request: ",),
+        literals=("HTTP Re",),
         pattern=r"Sending HTTP Request: [A-Z]{3,7} (?P<label>\S{1,300})",
         samples=("Sending HTTP Request: POST https://api.example/v1/chat/completions",),
         near_misses=("User input: Sending HTTP Request: POST x",),
@@ -129,7 +138,7 @@ PAIRS = (
         kind="openai-response-received",
         lane=Lane.UPSTREAM,
         form=Form.CLOSE,
-        literals=("HTTP Response: ",),
+        literals=("HTTP Re",),
         pattern=r"HTTP Response: [A-Z]{3,7} (?:(?P<label>https?://\S{1,300}) )?\"?\d{3}",
         samples=("HTTP Response: POST 200", 'HTTP Response: POST https://api.example/v1/chat/completions "200 OK"'),
         near_misses=("HTTP Response: none",),
@@ -140,7 +149,7 @@ PAIRS = (
         kind="httpcore-connect-started",
         lane=Lane.UPSTREAM,
         form=Form.OPEN,
-        literals=("connect_tcp.",),
+        literals=("connect_tcp",),
         pattern=r"connect_tcp\.started host='(?P<label>[^']{1,200})'",
         samples=("connect_tcp.started host='api.example.com' port=443 local_address=None timeout=5.0",),
         near_misses=("connect_tcp.complete return_value=<x>",),
@@ -151,7 +160,7 @@ PAIRS = (
         kind="httpcore-connect-finished",
         lane=Lane.UPSTREAM,
         form=Form.CLOSE,
-        literals=("connect_tcp.",),
+        literals=("connect_tcp",),
         pattern=r"connect_tcp\.(?:complete|failed)",
         samples=("connect_tcp.complete return_value=<AnyIOStream>", "connect_tcp.failed exception=ConnectError('x')"),
         near_misses=("connect_tcp.started host='x'",),
@@ -162,7 +171,7 @@ PAIRS = (
         kind="httpcore-headers-awaited",
         lane=Lane.UPSTREAM,
         form=Form.OPEN,
-        literals=("receive_response_headers.",),
+        literals=("response_headers",),
         pattern=r"receive_response_headers\.started",
         samples=("receive_response_headers.started request=<Request [b'POST']>",),
         near_misses=("receive_response_headers.complete return_value=(b'HTTP/1.1', 200)",),
@@ -174,7 +183,7 @@ PAIRS = (
         kind="httpcore-headers-received",
         lane=Lane.UPSTREAM,
         form=Form.CLOSE,
-        literals=("receive_response_headers.",),
+        literals=("response_headers",),
         pattern=r"receive_response_headers\.(?:complete|failed)",
         samples=("receive_response_headers.complete return_value=(b'HTTP/1.1', 200, b'OK')",),
         near_misses=("receive_response_headers.started request=<Request [b'POST']>",),
@@ -189,7 +198,7 @@ MCP = (
         kind="mcp-request-timeout",
         lane=Lane.UPSTREAM,
         form=Form.SPAN,
-        literals=("response to ClientRequest",),
+        literals=("ClientRequest",),
         pattern=(
             r"(?:.{0,200}: )?Timed out while waiting for response to ClientRequest\. "
             r"Waited (?P<seconds>\d{1,6}(?:\.\d{1,6})?) seconds"
@@ -203,7 +212,7 @@ MCP = (
         kind="mcp-request-processed",
         lane=Lane.CHILDREN,
         form=Form.MARK,
-        literals=("Processing request of type",),
+        literals=("request of type",),
         pattern=r"Processing request of type (?P<label>\w{1,60})",
         samples=("Processing request of type CallToolRequest",),
         near_misses=("User input: Processing request of type x",),
@@ -213,7 +222,7 @@ MCP = (
         kind="mcp-server-survived-kill",
         lane=Lane.CHILDREN,
         form=Form.MARK,
-        literals=("after the kill escalation",),
+        literals=("still alive",),
         pattern=r"MCP server process (?P<key>\d{1,10}) is still alive after the kill escalation",
         samples=("MCP server process 123 is still alive after the kill escalation; abandoning it",),
         near_misses=("He is still alive after the kill escalation",),
@@ -223,7 +232,7 @@ MCP = (
         kind="mcp-message-unparsable",
         lane=Lane.ERROR,
         form=Form.MARK,
-        literals=("parse JSONRPC message",),
+        literals=("JSONRPC",),
         pattern=r"(?P<label>Failed to parse JSONRPC message from server)",
         samples=("Failed to parse JSONRPC message from server",),
         near_misses=("User input: how to parse JSONRPC messages",),
@@ -236,12 +245,7 @@ OLLAMA = (
         kind="ollama-model-reload",
         lane=Lane.UPSTREAM,
         form=Form.MARK,
-        literals=(
-            "evaluating already loaded",
-            "to expire immediately to make room",
-            "waiting for server to become available",
-            "runner expired event received",
-        ),
+        literals=("evaluating already", "make room", "server to become", "unner expired"),
         pattern=(
             r"(?P<label>evaluating already loaded|resetting model to expire immediately to make room"
             r"|waiting for server to become available|runner expired event received)"
@@ -260,7 +264,7 @@ OLLAMA = (
         kind="ollama-runner-started",
         lane=Lane.UPSTREAM,
         form=Form.SPAN,
-        literals=("runner started in",),
+        literals=("ed in ",),
         pattern=r"(?:msg=\")?llama runner started in (?P<seconds>\d{1,6}(?:\.\d{1,6})?) seconds",
         samples=("llama runner started in 12.30 seconds", 'msg="llama runner started in 3.01 seconds"'),
         near_misses=("the runner started in 3 seconds",),

@@ -3,7 +3,7 @@
 A group may come in several branches of one pattern; the digit behind its name tells the branches apart.
 """
 
-NUMBER = r"\d[\d,]{0,14}(?:\.\d{1,9})?"
+NUMBER = r"\d{1,12}(?:,\d{3}){0,3}(?:\.\d{1,9})?"
 UNIT = (
     r"(?:(?:milliseconds?|millis|msecs?|ms|microseconds?|us|µs|μs|ns|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)\b"
     r"|毫秒|微秒|秒钟|秒|分钟)"
@@ -15,7 +15,7 @@ LENGTH = rf"(?:(?:\d{{1,3}}h)?(?:\d{{1,4}}m)?{NUMBER} ?{UNIT}|\d{{1,2}}:\d\d:\d\
 _LEAD = r"[\s:：=~≈>（(]{0,4}(?:[a-z]{1,8} ){0,3}"
 _MEASURES = (
     r"(?:took|takes?|taken|cost|costs|spent|in|after|for|elapsed|duration|latency|time|total|delay|wait|waited|lag|age"
-    r"|[Ee]lapsed|[Dd]uration|[Ll]atency|[Tt]ime|耗时|用时|花费|花了|延迟|等待|等了|时长|阻塞|已|[(（,:：-])"
+    r"|[Ee]lapsed|[Dd]uration|[Ll]atency|[Tt]ime|耗时|用时|花费|花了|延迟|等待|等了|时长|阻塞|已|[(（:：-])"
 )
 _MEASURE_KEYS = (
     r"(?:duration|elapsed|took|latency|time|wait|waited|lag|cost|age|total|spent|delay|dur|held|blocked|pause|rtt)"
@@ -39,9 +39,10 @@ def keyed(branch: int) -> str:
 
 
 def measured(branch: int) -> str:
-    """From behind a subject to its length: " call took 1.2s", "_latency_ms=93", " done   duration_ms=93", " (93 ms)"."""
+    """From behind a subject to its length: " 1.2s", " call took 1.2s", "_latency_ms=93", " done   duration_ms=93"."""
     return (
         rf"(?:(?:[\w.]{{0,24}}_)??{_MEASURE_KEYS}?{keyed(branch)}"
+        rf"| (?P<duration{branch + 4}>{LENGTH})"
         rf"|{GAP}{_MEASURES}{_LEAD}(?P<duration{branch + 1}>{LENGTH})"
         rf"|{WIDE_GAP}[\s,{{\"'_]{_MEASURE_KEYS}(?:_time)?{keyed(branch + 2)})"
     )
@@ -54,12 +55,12 @@ def any_of(*words: str) -> str:
     return "(?:" + "|".join([rf"(?:\b|_)(?:{'|'.join(latin)})", *chinese]) + ")"
 
 
+# "took " alone stands in too many lines that carry no number.
+TOOK = (*(f"took {digit}" for digit in range(10)), "took=", "took_", "took: ")
+
 # Any one of these is in a line with a length.
 LITERALS = (
-    "took ",
-    "took=",
-    "took_",
-    "took: ",
+    *TOOK,
     "lapsed",
     "uration",
     "atency",
@@ -68,12 +69,11 @@ LITERALS = (
     "花费",
     "ed in ",
     "done in ",
+    "sent in ",
     "_ms=",
     '_ms"',
-    "_ms: ",
-    "_sec",
-    "time=",
+    "_second",
+    "_time=",
     "time: ",
     " ms)",
-    "spent ",
 )

@@ -8,14 +8,21 @@ EVENTS = (
         kind="sqlalchemy-pool-timeout",
         lane=Lane.POOL,
         form=Form.SPAN,
-        literals=("QueuePool limit of size",),
-        pattern=r"QueuePool limit of size \d{1,6} overflow \d{1,6} reached.{0,60} timeout (?P<seconds>\d{1,5}(?:\.\d{1,4})?)",
+        literals=("QueuePool",),
+        pattern=(
+            r"QueuePool limit of size \d{1,6} overflow \d{1,6} reached.{0,60} timeout "
+            r"(?P<seconds>\d{1,5}(?:\.\d{1,4})?)"
+        ),
         samples=(
-            "sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00 "
+            "sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, "
+            "connection timed out, timeout 30.00 "
             "(Background on this error at: https://sqlalche.me/e/20/3o7r)",
             "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30",
         ),
-        near_misses=("User input: QueuePool limit of size 5 overflow 10 reached, timeout 30", "QueuePool limit of size 5"),
+        near_misses=(
+            "User input: QueuePool limit of size 5 overflow 10 reached, timeout 30",
+            "QueuePool limit of size 5",
+        ),
         anywhere=True,
         label="database pool",
         title="no database connection within the time-out",
@@ -24,7 +31,7 @@ EVENTS = (
         kind="sqlalchemy-connection-leaked",
         lane=Lane.POOL,
         form=Form.MARK,
-        literals=("non-checked-in connection",),
+        literals=("non-checked-in",),
         pattern=r"The garbage collector is trying to clean up non-checked-in connection",
         samples=("The garbage collector is trying to clean up non-checked-in connection <AdaptedConnection>",),
         near_misses=("User input: non-checked-in connection",),
@@ -35,7 +42,7 @@ EVENTS = (
         kind="psycopg-pool-timeout",
         lane=Lane.POOL,
         form=Form.SPAN,
-        literals=("get a connection after",),
+        literals=("a connection after",),
         pattern=r"couldn't get a connection after (?P<seconds>\d{1,5}(?:\.\d{1,4})?) sec",
         samples=("psycopg_pool.PoolTimeout: couldn't get a connection after 30.00 sec",),
         near_misses=("User input: couldn't get a connection after 3 sec", "couldn't get a connection after all"),
@@ -59,16 +66,17 @@ EVENTS = (
         kind="redis-pool-exhausted",
         lane=Lane.POOL,
         form=Form.MARK,
-        literals=("Too many connections", "No connection available", "too many connections", "too many clients already"),
+        literals=("onnections", "No connection available", "clients"),
         pattern=(
             r"(?:ConnectionError|MaxConnectionsError|OperationalError|TooManyConnectionsError|FATAL|\(\d{4}, ['\"])"
-            r":? {0,4}(?:Too many connections|No connection available|(?:sorry, )?too many (?:connections|clients already))"
+            r":? {0,4}(?:Too many connections|No connection available|(?:sorry, )?too many "
+            r"(?:connections|clients already))"
         ),
         samples=(
             "redis.exceptions.ConnectionError: Too many connections",
             "MaxConnectionsError: Too many connections",
             "redis.exceptions.ConnectionError: No connection available.",
-            'FATAL:  sorry, too many clients already',
+            "FATAL:  sorry, too many clients already",
             'pymysql.err.OperationalError: (1040, "Too many connections")',
         ),
         near_misses=("User input: ConnectionError: Too many connections", "Too many connections in my life"),
@@ -79,9 +87,11 @@ EVENTS = (
         kind="asyncio-redis-pool-exhausted",
         lane=Lane.POOL,
         form=Form.LEVEL,
-        literals=("No available connections in",),
+        literals=("onnections",),
         pattern=r"No available connections in the pool: size=\d{1,6}, in_use=(?P<value>\d{1,6})",
-        samples=("NoAvailableConnectionsInPoolError: No available connections in the pool: size=80, in_use=80, connected=80",),
+        samples=(
+            "NoAvailableConnectionsInPoolError: No available connections in the pool: size=80, in_use=80, connected=80",
+        ),
         near_misses=("No available connections in my area",),
         anywhere=True,
         label="connections in use",
@@ -91,7 +101,7 @@ EVENTS = (
         kind="httpx-pool-timeout",
         lane=Lane.POOL,
         form=Form.MARK,
-        literals=("PoolTimeout",),
+        literals=("Timeout",),
         pattern=r"(?:httpx|httpcore)\.PoolTimeout\b",
         samples=("httpx.PoolTimeout", "Error in chat: httpcore.PoolTimeout: ''"),
         near_misses=("psycopg_pool.PoolTimeout: couldn't get a connection", "User input: what is httpx.PoolTimeout"),
@@ -103,7 +113,7 @@ EVENTS = (
         kind="httpx-read-timeout",
         lane=Lane.UPSTREAM,
         form=Form.MARK,
-        literals=("ReadTimeout", "ConnectTimeout"),
+        literals=("Timeout",),
         pattern=r"(?:httpx|httpcore|requests\.exceptions)\.(?P<label>ReadTimeout|ConnectTimeout)\b",
         samples=("httpx.ReadTimeout", "httpcore.ConnectTimeout: timed out", "requests.exceptions.ReadTimeout: x"),
         near_misses=("AI response: use httpx.ReadTimeout", "set ReadTimeout to 5"),
@@ -114,16 +124,10 @@ EVENTS = (
         kind="dns-failed",
         lane=Lane.DNS,
         form=Form.MARK,
-        literals=(
-            "name resolution",
-            "gaierror",
-            "contacting DNS servers",
-            "Name or service not known",
-            "getaddrinfo failed",
-            "getaddrinfo EAI_AGAIN",
-        ),
+        literals=("esol", "gaierror", "DNS ", "service not known", "getaddrinfo"),
         pattern=(
-            r"(?:Temporary failure in name resolution|socket\.gaierror|gaierror\(|gaierror: |Timeout while contacting DNS "
+            r"(?:Temporary failure in name resolution|socket\.gaierror|gaierror\(|gaierror: "
+            r"|Timeout while contacting DNS "
             r"servers|Name or service not known|getaddrinfo failed|getaddrinfo EAI_AGAIN)"
         ),
         samples=(

@@ -68,8 +68,8 @@ SERIALIZED = Format(
         Sample(
             '{"text": "x - failed\\nTraceback (most recent call last):\\n  File \\"a.py\\"\\nValueError: no\\n", '
             '"record": {"exception": {"type": "ValueError", "value": "no", "traceback": true}, "extra": {}, '
-            '"function": "f", "level": {"name": "ERROR"}, "line": 1, "message": "failed", "name": "app", "process": {"id": 9}, "time": '
-            '{"timestamp": 1772619072.5}}}',
+            '"function": "f", "level": {"name": "ERROR"}, "line": 1, '
+            '"message": "failed", "name": "app", "process": {"id": 9}, "time": {"timestamp": 1772619072.5}}}',
             "2026-03-04T10:11:12.5",
             'failed\nTraceback (most recent call last):\n  File "a.py"\nValueError: no',
             "ERROR",

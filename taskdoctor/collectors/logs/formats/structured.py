@@ -302,7 +302,7 @@ LOGFMT = Format(
         message=("event", "msg", "message"),
         level=("level", "lvl", "severity"),
         logger=("logger", "caller"),
-        worker=("pid", "thread", "worker"),
+        worker=("pid", "thread"),
         traceback=("exception", "exc_info"),
     ),
     samples=(

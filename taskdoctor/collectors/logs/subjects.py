@@ -1,0 +1,484 @@
+"""What a stranger's numbers are about, as data: words that name a subject, and the lane that it belongs to.
+
+Why words and not patterns: nobody can foresee how a team writes "LLM first token 331ms", "db_wait_ms=812" or "首包 1.15秒";
+but what such a line speaks of is named by few words. `measuring` finds the numbers, these tables say what they are of.
+The first subject that a context names wins, so the order of the tables is from the telling to the common. Words are
+matched at the start of a word, lower case; Chinese anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from taskdoctor.model import Form, Lane
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing that lengths or counts are taken of. The fields that a `LogEvent` has too mean the same."""
+
+    kind: str
+    lane: Lane
+    form: Form
+    words: tuple[str, ...]  # regex pieces: each at the start of a word
+    also: tuple[str, ...] = ()  # one of these must be there too
+    never: tuple[str, ...] = ()  # and none of these
+    label: str = ""
+    starts: bool = False
+    title: str = ""
+    samples: tuple[str, ...] = ()
+    near_misses: tuple[str, ...] = ()
+    pair: str = field(default="", init=False)
+
+    @cached_property
+    def _words(self) -> re.Pattern[str]:
+        return _any(self.words)
+
+    @cached_property
+    def _also(self) -> re.Pattern[str] | None:
+        return _any(self.also) if self.also else None
+
+    @cached_property
+    def _never(self) -> re.Pattern[str] | None:
+        return _any(self.never) if self.never else None
+
+    def named_in(self, context: str) -> bool:
+        """Whether a context (lower case) speaks of this subject."""
+        if not self._words.search(context):
+            return False
+        if self._also is not None and not self._also.search(context):
+            return False
+        return self._never is None or not self._never.search(context)
+
+
+def _any(words: tuple[str, ...]) -> re.Pattern[str]:
+    latin = [word for word in words if word.isascii()]
+    other = [word for word in words if not word.isascii()]
+    pieces = ([rf"(?<![a-z])(?:{'|'.join(latin)})"] if latin else []) + other
+    return re.compile("|".join(pieces))
+
+
+_WAITS = ("wait", "acqui", "block", "contend", "held", "busy", "checkout", "check out", "checked out", "get", "等")
+
+
+def _length(kind: str, lane: Lane, *words: str, **more: object) -> Subject:
+    return Subject(f"measured-{kind}", lane, Form.SPAN, words, **more)  # type: ignore[arg-type]
+
+
+LENGTHS: tuple[Subject, ...] = (
+    _length(
+        "backoff",
+        Lane.BACKOFF,
+        r"retry(?:ing|_|-| in|-?after)?",
+        "back(?:ing)?[ _-]?off",
+        "cool(?:ing)?[ _-]?down",
+        "rate[ _-]?limit",
+        "429",
+        "too many requests",
+        "quota",
+        "重试",
+        "退避",
+        "限流",
+        never=("reconnect", "after retry", "retries=", "attempts over"),
+        label="retry",
+        starts=True,
+        title="back-off",
+        samples=("retrying in 4.2s", "429 from provider, backing off 8s", "rate limited, sleeping 12 s", "限流, 3.5秒后重试"),
+        near_misses=("reconnected to queue after retry in 3s",),
+    ),
+    _length(
+        "gc",
+        Lane.GC,
+        "gc(?![a-z])",
+        "garbage",
+        r"gen(?:eration)?[ _-]?[012](?!\d)",
+        "cyclic collector",
+        "垃圾回收",
+        "垃圾收集",
+        label="collection",
+        title="garbage collection",
+        samples=("gc gen2 took 812ms", "garbage collection: 1.2s", "gc_pause_ms=930", "垃圾回收 第2代 耗时 1.3秒"),
+    ),
+    _length(
+        "not-scheduled",
+        Lane.NOT_SCHEDULED,
+        "overslept",
+        "descheduled",
+        "not scheduled",
+        "run[ _-]?delay",
+        "run[ _-]?queue wait",
+        "cpu[ _-]?(?:wait|steal|throttl)",
+        "steal",
+        "throttled",
+        r"watchdog.{0,40}thread.{0,40}late",
+        title="not scheduled",
+        label="no CPU",
+        samples=("this thread itself overslept by 5.77s", "throttled for 3.2s in the last period", "run_delay_ms=812"),
+    ),
+    _length(
+        "suspend",
+        Lane.SUSPENDED,
+        "suspend(?!ed (?:user|account))",
+        "resum(?:e|ing) from",
+        "clock (?:jump|step)",
+        "time jump",
+        "asleep",
+        "挂起",
+        "休眠",
+        title="suspended",
+        label="suspend",
+        samples=("system was asleep for 321s", "clock jump of 42.0s detected"),
+    ),
+    _length(
+        "loop-lag",
+        Lane.LOOP_HELD,
+        "event[ _-]?loop",
+        r"loop[ _-]?(?:lag|delay|block|held|stall|late|latency)",
+        "loop was",
+        "lag_ms",
+        "drift",
+        "事件循环",
+        "主循环",
+        title="event loop late",
+        samples=("event loop lag 1.93s", "loop_lag_ms=812", "heartbeat #42 drift=3.12s", "事件循环阻塞 2.1秒"),
+        near_misses=("event loop started, poll 0.5 s",),
+        never=("started", "running on"),
+    ),
+    _length(
+        "logging",
+        Lane.LOGGING,
+        r"log[ _-]?(?:handler|flush|emit|ship|sink|write|push|rotat)",
+        "logship",
+        "loki",
+        "stdout",
+        "stderr",
+        "日志",
+        title="logging",
+        label="log handler",
+        samples=("log flush took 812ms", "logship: POST http://loki:3100/push -> 204 in 1545ms", "stdout write blocked 1.2s"),
+    ),
+    _length(
+        "teardown",
+        Lane.TEARDOWN,
+        "clos(?:e|ing)(?!d)",
+        "closed (?:in|took)",
+        "clean(?:ing)?[ _-]?up",
+        "cleanup",
+        "teardown",
+        "tear(?:ing)? down",
+        "shut(?:ting)?[ _-]?down",
+        "disconnect",
+        "releas(?:e|ing)",
+        "清理",
+        "关闭",
+        "释放",
+        never=("lasted", "session length", "was open", "alive for", "online", "after", "idle"),
+        title="teardown",
+        label="close",
+        samples=("session close took 3.2s", "cleanup done elapsed_ms=4120", "会话清理耗时: 1.20秒", "closing browser context: 2.4s"),
+        near_misses=("connection closed after 312s",),
+    ),
+    _length(
+        "lock",
+        Lane.LOCK,
+        r"(?:r?w?_)?lock(?!ed out)",
+        "mutex",
+        "latch",
+        "contention",
+        "sqlite_busy",
+        "database is locked",
+        "锁",
+        title="waiting for a lock",
+        label="lock",
+        samples=("waited 3.2s for lock session-store", "lock_wait_ms=812", "roster lock acquired after 4.1s", "等待锁 2.3秒"),
+    ),
+    _length(
+        "pool",
+        Lane.POOL,
+        r"(?:db|conn(?:ection)?|redis|pg|http)[ _-]?pool",
+        "pool[ _-]?(?:wait|acquire|checkout|get)",
+        "semaphore",
+        "permit",
+        r"(?:db|conn(?:ection)?|slot)[ _-]?(?:wait|acquire|checkout)",
+        r"(?:for|acquir\w*) (?:a |an |the )?(?:db |database |free )?(?:connection|slot)",
+        "连接池",
+        title="waiting for a connection",
+        label="connection pool",
+        samples=("waited 2.31s for a connection (pool 4/4 in use)", "db_wait_ms=4120", "pool checkout took 1.2s"),
+    ),
+    _length(
+        "executor",
+        Lane.EXECUTOR,
+        "executor",
+        "thread[ _-]?pool",
+        "to_thread",
+        "worker thread",
+        "thread wait",
+        "线程池",
+        "排队",
+        title="waiting for a thread",
+        label="executor",
+        samples=("to_thread queue wait 2.1s, 8/8 threads busy", "executor wait: 3.2s", "识别完成 排队3.10秒 计算0.55秒"),
+    ),
+    _length(
+        "queue",
+        Lane.QUEUE,
+        "queue",
+        "backlog",
+        r"(?:entry|item|message|job|event|oldest)[ _-]?age",
+        r"age(?![a-z])",
+        "oldest",
+        "consumer lag",
+        "behind",
+        "enqueued",
+        "wait(?:ed)? in line",
+        "积压",
+        "队列",
+        title="waiting in a queue",
+        label="queue",
+        samples=("queue depth=41 oldest=3.2s", "archive writer behind: entry age 1.6s", "job 17 waited in queue 12.3s"),
+    ),
+    _length(
+        "dns",
+        Lane.DNS,
+        "dns",
+        "resolv(?!ed (?:issue|conflict))",
+        "getaddrinfo",
+        "name resolution",
+        "address info",
+        "域名解析",
+        title="name resolution",
+        label="DNS",
+        samples=("dns lookup for api.example.com took 5.01s", "resolve_ms=2004"),
+    ),
+    _length(
+        "memory",
+        Lane.MEMORY,
+        "swap",
+        "major fault",
+        "page fault",
+        "reclaim",
+        "memory (?:stall|pressure)",
+        "内存压力",
+        title="memory pressure",
+        label="memory",
+        samples=("memory stall 1.2s in reclaim", "swap-in took 812 ms"),
+    ),
+    _length(
+        "disk",
+        Lane.DISK,
+        r"scan(?:ned|ning)?(?![a-z])",
+        "walk(?:ed|ing)?",
+        "listdir",
+        r"(?:cache|history|recording|artifact|log|upload)s? (?:folder|dir|directory|index)",
+        "folder",
+        "director",
+        "index refresh",
+        "fsync",
+        "扫描",
+        "目录",
+        "文件夹",
+        title="going through files",
+        label="files",
+        samples=("scanned 12034 files in 2.3s", "cache folder walk took 812ms", "录音目录扫描 1.2秒"),
+    ),
+    _length(
+        "client",
+        Lane.CLIENT,
+        "playback",
+        "browser ack",
+        r"(?:client|device|frontend|player)[ _-]?(?:ack|render|receipt|confirm|play|drain|send)",
+        r"ack(?:_wait)?(?![a-z])",
+        "render",
+        "slow consumer",
+        "回执",
+        "播放",
+        "前端",
+        never=("服务端", "server[ _-]?side"),
+        title="the client",
+        label="client",
+        samples=("device ack after 12.3s", "client_ack_ms=8120", "设备回执 8.20秒", "playback finished after 9.1s"),
+    ),
+    _length(
+        "llm",
+        Lane.UPSTREAM,
+        "llm",
+        "first[ _-]?(?:token|sentence|chunk|byte)",
+        "ttft",
+        "token",
+        "completion",
+        "inference",
+        "prompt",
+        r"model(?![a-z])",
+        "openai",
+        "anthropic",
+        "claude",
+        "ollama",
+        "gemini",
+        r"gpt(?![a-z])",
+        "generat(?:e|ion|ing) (?:reply|response|answer|text)",
+        "大模型",
+        "模型",
+        "首包",
+        "首字",
+        "首句",
+        "推理",
+        "生成",
+        never=("load", "assembl", "token bucket", "tokeniz"),
+        label="LLM",
+        title="LLM call",
+        samples=("first token 331ms", "LLM stream finished in 1.20s", "llm_ms=2300", "[大模型] 首包 1.15秒"),
+        near_misses=("AI response: the model took 3s",),
+    ),
+    _length(
+        "speech",
+        Lane.UPSTREAM,
+        "tts",
+        "asr",
+        "stt",
+        "speech",
+        "synthes",
+        "transcri",
+        "whisper",
+        "合成",
+        "识别",
+        "语音",
+        label="speech",
+        title="speech service",
+        samples=("TTS for 3 sentences took 0.35s", "asr_ms=412", "第1/2句 合成完成 0.35秒"),
+    ),
+    _length(
+        "tool",
+        Lane.UPSTREAM,
+        r"tools?(?![a-z])",
+        "mcp",
+        "function call",
+        "工具",
+        label="tool",
+        title="tool call",
+        samples=("Tool 'weather' executed in 0.12s", "tool_result elapsed_ms=455", "mcp call done in 3.2s"),
+    ),
+    _length(
+        "database",
+        Lane.UPSTREAM,
+        r"sql(?:ite)?(?![a-z])",
+        "database",
+        r"db(?![a-z])",
+        "postgres",
+        "mysql",
+        "redis",
+        "mongo",
+        "数据库",
+        label="database",
+        title="database",
+        samples=("db query took 1.2s", "sql_ms=93", "slow database call: 3.1s"),
+    ),
+    _length(
+        "http",
+        Lane.UPSTREAM,
+        "https?://",
+        "upstream",
+        "provider",
+        r"fetch(?:ed|ing)?",
+        "download",
+        r"api(?![a-z])",
+        "webhook",
+        "remote",
+        "peer",
+        "rpc",
+        "接口",
+        "上游",
+        label="HTTP",
+        title="HTTP peer",
+        samples=("GET https://api.example.com/x 200 in 1.2s", "upstream_ms=812", "fetched weather in 3.1s"),
+    ),
+)
+
+OPERATION = Subject("measured-operation", Lane.OPERATION, Form.SPAN, (), title="operation")
+
+
+def _count(kind: str, lane: Lane, *words: str, **more: object) -> Subject:
+    return Subject(f"counted-{kind}", lane, Form.LEVEL, words, **more)  # type: ignore[arg-type]
+
+
+COUNTS: tuple[Subject, ...] = (
+    _count("threads", Lane.EXECUTOR, "threads?[ _]busy", "busy[ _]threads", "executor", "thread[ _-]?pool", "线程池"),
+    _count(
+        "pool",
+        Lane.POOL,
+        r"(?:db|pool|conn\w*)[ _-]?(?:in[ _-]?use|waiting|waiters|checked)",
+        "waiters",
+        samples=("db_in_use=2 db_waiting=3",),
+    ),
+    _count("descriptors", Lane.DESCRIPTORS, r"(?:open[ _-]?)?fds?(?![a-z])", "(?:file )?descriptors", "open[ _-]?files"),
+    _count(
+        "tasks",
+        Lane.TASKS,
+        r"(?:(?:asyncio|active|live|pending|open|background|running)[ _-])?tasks?(?![a-z])",
+        "coroutines",
+        "任务",
+        never=("task[ _-]?id", "done", "finished"),
+        samples=("gauge sessions=6 inflight=0 tasks=31", "active tasks: 41", "任务数 33"),
+    ),
+    _count(
+        "children",
+        Lane.CHILDREN,
+        r"children(?!_expected)(?![a-z_])",
+        "sub[ _-]?process(?:es)?",
+        r"child[ _-]?process(?:es)?",
+        r"(?:mcp[ _-]?)?servers[ _-]?(?:alive|running|open)",
+        "子进程",
+        samples=("sessions=6 children=12",),
+    ),
+    _count(
+        "queue",
+        Lane.QUEUE,
+        r"\w*queue(?:d|_?(?:depth|size|len(?:gth)?))?(?![a-z])",
+        "backlog",
+        "qsize",
+        r"(?:archive_)?q(?![a-z])",
+        r"(?:jobs?[ _-])?pending(?! tasks)",
+        r"(?:queue )?depth",
+        "in queue",
+        "积压",
+        "排队",
+        samples=("queue depth=41", "tick queued=0 done=11", "archive_q=25", "heartbeat subs=14 q=3"),
+    ),
+    _count(
+        "sessions",
+        Lane.SESSIONS,
+        r"(?:open |active |ws_?|websocket_?)?(?:sessions|clients|connections|websockets|sockets|subs|subscribers|users)"
+        "(?![a-z])",
+        "在线",
+        "会话",
+        samples=("stats inflight=0 sessions=4", "sockets=60 msgs=1", "在线=5"),
+    ),
+    _count(
+        "disk",
+        Lane.DISK,
+        r"(?:cache|disk|folder|recordings?|artifacts?|uploads?)[ _-]?(?:files|size|entries on disk|gb|mb)",
+        r"files(?![a-z])",
+        samples=("recordings: files=12034",),
+    ),
+    _count(
+        "state",
+        Lane.STATE,
+        r"(?:(?:cache|history|context|store|registry|map|dict)[ _-])?entries(?![a-z])",
+        r"(?:history|cache|context)[ _-]?(?:size|len(?:gth)?|items|messages)",
+        r"messages(?![a-z])",
+        r"(?:heap_)?objects(?![a-z])",
+        "histories",
+        "历史",
+        "缓存",
+        samples=("state cache sweep: 24543 entries held", "context assembled: 9002 messages"),
+    ),
+)
+
+ALL: dict[str, Subject] = {subject.kind: subject for subject in (*LENGTHS, *COUNTS, OPERATION)}
+
+# Full: every slot of so many in use. A moment, since such a line is written when it is full.
+FULL_THREADS = Subject("counted-threads-full", Lane.EXECUTOR, Form.MARK, (), label="all threads busy", title="executor full")
+FULL_POOL = Subject("counted-pool-full", Lane.POOL, Form.MARK, (), label="pool full", title="pool full")
+ALL |= {subject.kind: subject for subject in (FULL_THREADS, FULL_POOL)}
