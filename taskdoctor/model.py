@@ -213,6 +213,7 @@ class Claim:
     evidence: Evidence
     weight: float = 1.0
     direct: bool = True  # seen inside the stall, not concluded from a quantity
+    slack_s: float = 0.0  # how far its position may be off: stamps of whole seconds
 
 
 class StallKind(StrEnum):

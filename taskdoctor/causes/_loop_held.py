@@ -18,7 +18,6 @@ WORK = re.compile(
     r"(?i)encod|decod|hash|render|parse|token|compress|resiz|embed|scor|rank|sort|summar|matri|comput|calc|crypt"
     r"|templat|seriali|infer|predict|transform|aggregat|digest|thumbnail|transcod"
 )
-WORK_LANES = (Lane.OPERATION, Lane.UPSTREAM, Lane.DISK, Lane.STATE)  # what a service tells the length of
 BUSY_SHARE = 0.7  # CPU seconds per held second: at least this much is computation
 IDLE_SHARE = 0.3  # at most this much is waiting
 
@@ -66,7 +65,7 @@ def _idle(event: Event) -> bool:
 
 def _open(event: Event) -> bool:
     """Cause open, but the step is named: a bare "the loop was blocked" says when and how long, never why."""
-    return not _busy(event) and not _idle(event) and bool(event.label or event.site)
+    return not _busy(event) and not _idle(event) and bool(event.label.replace("event loop", "") or event.site)
 
 
 def computes(event: Event) -> bool:

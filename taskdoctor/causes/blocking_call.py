@@ -5,6 +5,7 @@ from __future__ import annotations
 from taskdoctor.causes import _loop_held
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
 from taskdoctor.diagnosis.claiming import announced, as_long_as_silence, marks, spans
+from taskdoctor.diagnosis.stalls import MAY_HOLD
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "blocking-call"
@@ -33,7 +34,7 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
         *as_long_as_silence(
             timeline,
             ID,
-            *_loop_held.WORK_LANES,
+            *MAY_HOLD,
             weigh=lambda event: 0.0 if _loop_held.computes(event) else 0.8,
             say="{label} took {seconds}, as long as everything else stood still",
         ),

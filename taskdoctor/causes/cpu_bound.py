@@ -5,6 +5,7 @@ from __future__ import annotations
 from taskdoctor.causes import _loop_held
 from taskdoctor.causes._example_logs import Said, Turn, incident
 from taskdoctor.diagnosis.claiming import as_long_as_silence, spans
+from taskdoctor.diagnosis.stalls import MAY_HOLD
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "cpu-bound"
@@ -24,7 +25,7 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
         *as_long_as_silence(
             timeline,
             ID,
-            *_loop_held.WORK_LANES,
+            *MAY_HOLD,
             weigh=lambda event: 0.8 if _loop_held.computes(event) else 0.0,
             say="{label} took {seconds}, as long as everything else stood still",
         ),

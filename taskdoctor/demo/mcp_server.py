@@ -5,14 +5,17 @@ Left behind by a client that never closed it, it goes on syncing its notes, and 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
 import select
+import signal
 import sqlite3
 import sys
 import time
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 SYNC_EVERY_S = 24.0
 SYNC_S = (1.2, 2.4)
 
@@ -58,7 +61,14 @@ def linger(database: str, rng: random.Random) -> None:
         sync(database, rng.uniform(*SYNC_S))
 
 
+def end_with_service() -> None:
+    """On Linux the kernel ends this process with its service, even while it is stopped and cannot see stdin close."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    end_with_service()
     chance = random.Random(int(sys.argv[3]))
     if serve(chance):
         linger(sys.argv[2], chance)

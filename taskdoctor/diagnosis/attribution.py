@@ -56,7 +56,7 @@ def _may_own(claim: Claim, stall: Stall, cause: Cause) -> bool:
         return cause.layer in LOOP_LAYERS or cause.layer is Layer.GROWING
     if holds_loop or not claim.direct or cause.layer is Layer.GROWING:
         return True
-    slack_s = max(NEST_SLACK_S, 0.05 * stall.interval.seconds)
+    slack_s = max(NEST_SLACK_S, 0.05 * stall.interval.seconds, claim.slack_s)
     return (
         claim.interval.start_s >= stall.interval.start_s - slack_s
         and claim.interval.end_s <= stall.interval.end_s + slack_s

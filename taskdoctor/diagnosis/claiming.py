@@ -9,13 +9,14 @@ from dataclasses import replace
 from statistics import median
 
 from taskdoctor.diagnosis.exposure import co_occurrence
+from taskdoctor.diagnosis.fingerprint import EQUAL, held_by_work
 from taskdoctor.diagnosis.growth import growths, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.model import Claim, Event, Evidence, Gap, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
 
 HOLDING_LANES = frozenset(
     {Lane.SUSPENDED, Lane.NOT_SCHEDULED, Lane.MEMORY, Lane.GC, Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING}
-    | {Lane.LOGGING, Lane.BACKOFF}
+    | {Lane.LOGGING}
 )  # all of such a span is lost time; of any other wait, only what is beyond its own normal
 ENOUGH_NORMAL = 5  # spans outside of stalls that make a normal
 BY_CHANCE = 0.05
@@ -26,9 +27,6 @@ TOGETHER_RATIO = 0.2
 TOGETHER_FROM_S = 1.0
 UNMEASURED_FROM_S = 20.0
 UNMEASURED_AFTER_S = 10.0
-LAG_FROM_S = 0.5
-LAG_SLACK = 1.5  # a beat measures from when it was due; what held the loop began before
-FINGERPRINT = 3  # equal lengths that are no coincidence
 
 
 def spans(timeline: Timeline, cause: str, *lanes: Lane, weight: float = 1.0, say: str) -> tuple[Claim, ...]:
@@ -57,7 +55,7 @@ def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> 
         usual_s = normals.get((event.kind, event.label), 0.0)
         if (event.seconds or 0.0) <= 1.5 * usual_s:
             continue
-        slack_s = event.uncertainty_s if event.uncertainty_s >= 0.5 else 0.0
+        slack_s = event.uncertainty_s if whole and event.uncertainty_s >= 0.5 else 0.0
         interval = Interval(event.start_s + usual_s - slack_s, event.end_s + slack_s)
         if covered_s(interval, busy) > 0:
             yield event, interval
@@ -169,34 +167,11 @@ def as_long_as_silence(
     Everything in flight ends late after a held loop; only what held it is exactly as long. `weigh` gives the share of this
     cause by what the work is called; `say` as in `spans`.
     """
-    silences = _silences(timeline)
-    pairs: dict[tuple[str, str], list[Event]] = defaultdict(list)
-    for event in (event for lane in lanes for event in timeline.spans.get(lane, ())):
-        if any(_same_length(event, silence) for silence in silences):
-            pairs[event.kind, event.label].append(event)
     return tuple(
         replace(_claim(cause, event, Interval(event.start_s, event.end_s), weigh(event), say), direct=False)
-        for events in pairs.values()
-        if len(events) >= FINGERPRINT
-        for event in events
+        for event in held_by_work(timeline, lanes)
         if weigh(event) > 0
     )
-
-
-def _silences(timeline: Timeline) -> list[Gap]:
-    """Held stretches of which nothing names the reason: silences, and lags that a beat tells of itself."""
-    lags = [
-        Gap(e.start_s, e.end_s, e.place, Silence.HELD, uncertainty_s=e.uncertainty_s, silent_s=LAG_SLACK * (e.seconds or 0.0))
-        for e in timeline.spans.get(Lane.LOOP_HELD, ())
-        if not e.label and not e.site and (e.seconds or 0.0) >= LAG_FROM_S
-    ]
-    return [gap for gap in timeline.gaps if gap.reading is Silence.HELD] + lags
-
-
-def _same_length(event: Event, gap: Gap) -> bool:
-    length_s = event.seconds or 0.0
-    near = abs(event.end_s - gap.end_s) <= 0.1 + gap.uncertainty_s
-    return near and 0.9 * gap.seconds <= length_s <= 1.05 * max(gap.silent_s, gap.seconds) + 0.1
 
 
 def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Claim, ...]:
@@ -209,7 +184,7 @@ def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[
         for mark in marks
         if abs(mark.at_s - (gap.end_s - gap.silent_s)) <= 0.05 + gap.uncertainty_s
     ]
-    if len(found) < FINGERPRINT:
+    if len(found) < EQUAL:
         return ()
     return tuple(_claim(cause, mark, Interval(gap.start_s, gap.end_s), 0.9, say) for mark, gap in found)
 
@@ -258,7 +233,7 @@ def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str
         key=event.key or "?",
         kind=event.kind,
     )
-    return Claim(cause, interval, Evidence(text, str(event.place)), weight)
+    return Claim(cause, interval, Evidence(text, str(event.place)), weight, slack_s=2 * event.uncertainty_s)
 
 
 def duration_text(length_s: float) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from taskdoctor.diagnosis.fingerprint import held_by_work
 from taskdoctor.diagnosis.intervals import covered_s, union
 from taskdoctor.diagnosis.robust import correlation, late_above, quantile
 from taskdoctor.diagnosis.timeline import held
@@ -40,9 +41,11 @@ LOOP_LANES = (
     Lane.COMPUTING,
     Lane.LOGGING,
 )
-WAIT_LANES = (Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS, Lane.BACKOFF, Lane.CLIENT, Lane.DISK)
+WAIT_LANES = (Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS, Lane.BACKOFF, Lane.CLIENT)
 FAILURE_LANES = (Lane.DESCRIPTORS, Lane.POOL, Lane.DNS, Lane.LOCK, Lane.EXECUTOR, Lane.QUEUE, Lane.BACKOFF, Lane.MEMORY)
-WORK_LANES = (Lane.OPERATION, Lane.TEARDOWN)
+WORK_LANES = (Lane.OPERATION, Lane.TEARDOWN, Lane.DISK)
+MAY_HOLD = (Lane.OPERATION, Lane.UPSTREAM, Lane.DISK, Lane.STATE)  # work that may run on the loop itself
+SELDOM = 0.5  # waits logged for fewer of the operations than this are logged when they are long
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def loop_stalls(timeline: Timeline) -> list[Stall]:
         if (event.seconds or 0.0) >= LOOP_STALL_S
     ]
     found += [(Interval(gap.start_s, gap.end_s), gap.place) for gap in held(timeline.gaps)]
+    found += [(Interval(event.start_s, event.end_s), event.place) for event in held_by_work(timeline, MAY_HOLD)]
     found += [(Interval(e.at_s - 1.0, e.at_s), e.place) for e in timeline.marks.get(Lane.LOOP_HELD, ())]
     places = {interval.end_s: place for interval, place in sorted(found, key=lambda pair: pair[0])}
     return [
@@ -182,9 +186,10 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
     """
     told = _Covers([stall.interval for stall in late])
     covered = _Covers([Interval(event.start_s, event.end_s) for group in groups for event in group.events])
+    most = max((len(group.events) for group in groups), default=0)
     for lane in WAIT_LANES:
         events = timeline.spans.get(lane, ())
-        usual_s = quantile(sorted(event.seconds or 0.0 for event in events), 0.2)
+        usual_s = quantile(sorted(event.seconds or 0.0 for event in events), 0.2) if len(events) >= SELDOM * most else 0.0
         known = told if lane in INNER_LANES else covered
         for event in events:
             length_s = event.seconds or 0.0

@@ -91,9 +91,10 @@ LEVEL_FIRST = Format(
     opens=DIGITS,
     pattern=STAMP
     + rf"{_DISCORD}{_HOME_ASSISTANT} {{1,4}}\[?{LEVEL} *\]?(?::| -)? +(?:[\[(]{WORKER}[\])]:? )?"
-    + rf"(?:{_LOGGER}: |\[(?=[a-z_]+\.))?",
+    + rf"(?:{_LOGGER}(?:: | {{2,}}(?=\S))|\[(?=[a-z_]+\.))?",
     samples=(
         Sample("2026-03-04 10:11:12,345 INFO svc.chat: slow", _AT, "slow", "INFO", "svc.chat"),
+        Sample("2026-03-04 10:11:12,345 INFO    asyncio        slow", _AT, "slow", "INFO", "asyncio"),
         Sample("2026-03-04 10:11:12,345 [ERROR] svc: slow", _AT, "slow", "ERROR", "svc"),
         Sample(
             "2026-03-04 10:11:12,345 WARNING  Executing <Task> took 1.0 seconds",
@@ -125,8 +126,9 @@ NAME_FIRST = Format(
 WORKER_FIRST = Format(
     name="stdlib-worker-level",
     opens=DIGITS,
-    pattern=STAMP + rf" [\[(]{WORKER}[\])] +\[?{LEVEL} *\]?:? +(?:- )?(?:{_LOGGER}(?::| -) )?",
+    pattern=STAMP + rf" [\[(]?{WORKER}[\])]? +\[?{LEVEL} *\]?:? +(?:- )?(?:{_LOGGER}(?::| -) )?",
     samples=(
+        Sample("2026-03-04 10:11:12,345 12032 INFO svc - slow", _AT, "slow", "INFO", "svc", "12032"),
         Sample(
             "2026-03-04 10:11:12,345 [MainThread] INFO  svc.chat - slow", _AT, "slow", "INFO", "svc.chat", "MainThread"
         ),

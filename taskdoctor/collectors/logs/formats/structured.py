@@ -40,7 +40,6 @@ _WORKERS = (
     "threadName",
     "thread_name",
     "thread",
-    "worker",
     "process.pid",
 )
 _HIDDEN = (

@@ -1,0 +1,49 @@
+"""Work that is exactly as long as a held stretch of the loop: near-deterministic, where it happens again and again.
+
+Everything that was in flight ends late after a held loop, and its length tells when it began; only what held the loop
+began with the silence and ended with it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from taskdoctor.model import Event, Gap, Lane, Silence, Timeline
+
+EQUAL = 3  # equal lengths that are no coincidence
+LAG_FROM_S = 0.5
+LAG_SLACK = 1.5  # a beat measures from when it was due; what held the loop began before
+
+
+def held_by_work(timeline: Timeline, lanes: Iterable[Lane]) -> list[Event]:
+    """Spans of these lanes that fit silences, of every kind of work for which at least three do."""
+    silences = _silences(timeline)
+    fitting: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for event in (event for lane in lanes for event in timeline.spans.get(lane, ())):
+        if any(_fits(event, silence) for silence in silences):
+            fitting[event.kind, event.label].append(event)
+    return [event for events in fitting.values() if len(events) >= EQUAL for event in events]
+
+
+def _silences(timeline: Timeline) -> Sequence[Gap]:
+    """Held stretches of which nothing names the reason: silences, and lags that a beat tells of itself."""
+    lags = [
+        Gap(
+            event.start_s,
+            event.end_s,
+            event.place,
+            Silence.HELD,
+            uncertainty_s=event.uncertainty_s,
+            silent_s=LAG_SLACK * (event.seconds or 0.0),
+        )
+        for event in timeline.spans.get(Lane.LOOP_HELD, ())
+        if not event.site and (event.seconds or 0.0) >= LAG_FROM_S
+    ]
+    return [*(gap for gap in timeline.gaps if gap.reading is Silence.HELD), *lags]
+
+
+def _fits(event: Event, gap: Gap) -> bool:
+    length_s = event.seconds or 0.0
+    near = abs(event.end_s - gap.end_s) <= 0.1 + gap.uncertainty_s
+    return near and 0.9 * gap.seconds <= length_s <= 1.05 * max(gap.silent_s, gap.seconds) + 0.1
