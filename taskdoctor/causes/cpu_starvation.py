@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
+from taskdoctor.causes._not_running import starved
 from taskdoctor.causes._readings import counted_as_spans, full_as_marks
 from taskdoctor.diagnosis.claiming import marks, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
@@ -18,7 +19,7 @@ PRESSURE_WINDOW_S = 10.0  # the kernel's own avg10
 
 def claims(timeline: Timeline) -> tuple[Claim, ...]:
     """Throttled or runnable-but-waiting time; a reading of the pressure inside a stall, with less weight."""
-    counted = counted_as_spans(timeline, Lane.NOT_SCHEDULED, kind=COUNTER, per_second=1e6)
+    counted = counted_as_spans(starved(timeline), Lane.NOT_SCHEDULED, kind=COUNTER, per_second=1e6)
     pressed = full_as_marks(timeline, Lane.NOT_SCHEDULED, at_least=PRESSED_PERCENT, by_kind={COUNTER: inf})
     return (
         *spans(counted, ID, Lane.NOT_SCHEDULED, say="runnable but without a CPU for {seconds} ({label})"),

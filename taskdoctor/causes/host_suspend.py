@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from taskdoctor.causes._not_running import stopped
 from taskdoctor.causes._example_logs import Said, Turn, incident, journal, slow_tool
 from taskdoctor.diagnosis.claiming import marks, spans, stopped_together, unmeasured
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
@@ -14,6 +15,7 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
     """Sleep with its length; a resume line says that what led to it was sleep."""
     return (
         *spans(timeline, ID, Lane.SUSPENDED, say="the process did not run for {seconds} ({label})"),
+        *spans(stopped(timeline), ID, Lane.NOT_SCHEDULED, say="nothing ran for {seconds}, and nothing waited for a CPU"),
         *marks(
             timeline,
             ID,

@@ -97,7 +97,7 @@ def submit(job: str) -> bool:
         'logging.info("queue age %.3fs, depth %d", time.monotonic() - item.put_at, queue.qsize())   # when an item is '
         "taken out"
     ),
-    leads_to=("memory-pressure", "state-growth"),
+    leads_to=("memory-pressure",),
     more=(
         "Drop what nobody waits for any more: check at the consumer whether the client is still there. Several "
         "consumers lose the order of a session: keep one queue per session if order matters. Guard the consumer's "

@@ -93,7 +93,7 @@ def on_disconnect(session) -> None:
         "Log both ends: `t = time.perf_counter(); await context.close(); "
         'logging.info("ServiceContext 清理耗时: %.3fs", time.perf_counter() - t)`'
     ),
-    leads_to=("orphan-processes", "task-leak"),
+    leads_to=("blocking-call", "orphan-processes"),
     more=(
         "Share MCP servers between sessions instead of starting four per websocket: start-up and teardown both "
         "disappear, but their state is shared too. Let servers end on end-of-input, so that closing stdin is enough. "

@@ -16,6 +16,7 @@ from taskdoctor.model import Cause, Claim, Interval, Layer, Stall, StallKind
 
 NEST_SLACK_S = 0.25  # clocks of two lines about one wait differ by this much
 LOOP_LAYERS = frozenset({Layer.NOT_RUNNING, Layer.GC, Layer.LOOP_HELD})
+HOLDS_RATIO = 1.3
 OWN_WAITS = frozenset({"slow-teardown"})  # layer 3, but it only holds what it is part of
 
 
@@ -53,6 +54,8 @@ def _may_own(claim: Claim, stall: Stall, cause: Cause) -> bool:
         return False
     holds_loop = cause.layer in LOOP_LAYERS and cause.id not in OWN_WAITS
     if stall.kind is StallKind.LOOP:
+        if cause.id in OWN_WAITS and claim.interval.seconds > HOLDS_RATIO * stall.interval.seconds:
+            return False  # it only waited for the loop, like everything in flight
         return cause.layer in LOOP_LAYERS or cause.layer is Layer.GROWING
     if holds_loop or not claim.direct or cause.layer is Layer.GROWING:
         return True
@@ -93,10 +96,19 @@ def _owners(covering: Sequence[Claim], causes: Mapping[str, Cause]) -> dict[str,
     for claim, rank in zip(covering, ranks, strict=True):
         if rank == first:
             weights[claim.cause] = max(weights.get(claim.cause, 0.0), claim.weight)
+    for claim in covering:  # the head of a chain takes from what it leads to, if it can show it in this very slice
+        if claim.direct and _heads(causes[claim.cause], weights, causes):
+            weights[claim.cause] = max(weights.get(claim.cause, 0.0), claim.weight)
     effects = {effect for cause in weights for effect in causes[cause].leads_to if effect in weights}
     heads = {cause: weight for cause, weight in weights.items() if cause not in effects} or weights
     total = max(1.0, sum(heads.values()))
     return {cause: weight / total for cause, weight in heads.items()}
+
+
+def _heads(cause: Cause, owners: Mapping[str, float], causes: Mapping[str, Cause]) -> bool:
+    if cause.layer is not Layer.GROWING:
+        return False
+    return any(owner in cause.leads_to and causes[owner].layer >= Layer.LOOP_HELD for owner in owners)
 
 
 def _rank(claim: Claim, cause: Cause) -> tuple[bool, int]:

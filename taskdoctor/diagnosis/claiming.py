@@ -129,11 +129,11 @@ def rising(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Clai
     claims = []
     for growth in growths(timeline, *lanes)[:3]:
         text = say.format(label=growth.label or growth.kind, first=f"{growth.first:g}", last=f"{growth.last:g}")
-        for event, owed_s in owed_to(growth, timeline):
+        for event, owed_s, strong in owed_to(growth, timeline):
             owed = Interval(event.end_s - owed_s, event.end_s)
             if owed_s > MEANINGFUL_S and covered_s(owed, late) > 0.9 * owed_s:
                 evidence = Evidence(text, str(growth.place), Grade.INFERRED)
-                claims.append(Claim(cause, owed, evidence, direct=False))
+                claims.append(Claim(cause, owed, evidence, direct=strong))
     return tuple(claims)
 
 

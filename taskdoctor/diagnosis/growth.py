@@ -21,6 +21,10 @@ ENOUGH_SAMPLES = 12
 MIN_RISE = 5.0
 MIN_RATIO = 1.25
 BEYOND_CHANCE_Z = 2.33  # 1 % one-sided
+WORK = (Lane.OPERATION, Lane.DISK, Lane.STATE)
+HELD = (Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING)
+FEW_WORK, FEW_HELD = 16, 7
+STRONG = 0.75  # a dose and its response
 LINKED = 0.4  # rank correlation from which lateness rises with a quantity
 
 
@@ -142,31 +146,35 @@ def _is_load(lows: Sequence[float], load: float) -> bool:
     return lows[-1] - expected < MIN_RISE or lows[-1] < MIN_RATIO * max(expected, 1.0)
 
 
-def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float]]:
-    """Operations (and held stretches of the loop) and the seconds by which the grown quantity made each later, where lateness rises with it.
+def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool]]:
+    """What was made later by the grown quantity, by how many seconds, and whether that is as good as measured.
 
-    A line through log seconds against the level, not moved by outliers; the excess is over the level at the start.
+    Each kind of work (and each place that held the loop) by itself: a line through log seconds against the level, not
+    moved by outliers; owed is what is beyond the level at the start.
     """
     groups: dict[tuple[Lane, str], list[Event]] = defaultdict(list)
-    for lane in (Lane.OPERATION, Lane.LOOP_HELD, Lane.DISK, Lane.STATE):
+    for lane in (*WORK, *HELD):
         for event in timeline.spans.get(lane, ()):
             if (event.seconds or 0.0) > 0:
                 groups[lane, event.label or event.kind].append(event)
-    return [owed for _, events in sorted(groups.items()) for owed in _owed(growth, events)]
-
-
-def _owed(growth: Growth, operations: Sequence[Event]) -> list[tuple[Event, float]]:
-    times = [at_s for at_s, _ in growth.series]
-    points = []
-    for event in operations:
-        index = bisect_right(times, event.start_s) - 1
-        level = growth.series[max(index, 0)][1]
-        points.append((level, log(event.seconds or 1e-6)))
-    slope, intercept = theil_sen(points)
-    if len(points) < 16 or slope <= 0 or correlation(points) < LINKED:
-        return []
     return [
-        (event, min(event.seconds or 0.0, exp(intercept + slope * level) - exp(intercept + slope * growth.first)))
-        for event, (level, _) in zip(operations, points, strict=True)
-        if level > growth.first
+        (event, seconds, strong and lane in HELD)
+        for (lane, _), events in sorted(groups.items())
+        for event, seconds, strong in _owed(growth, events, FEW_HELD if lane in HELD else FEW_WORK)
     ]
+
+
+def _owed(growth: Growth, events: Sequence[Event], enough: int) -> Iterator[tuple[Event, float, bool]]:
+    if len(events) < enough:
+        return
+    times = [at_s for at_s, _ in growth.series]
+    levels = [growth.series[max(0, bisect_right(times, event.start_s) - 1)][1] for event in events]
+    points = [(level, log(event.seconds or 1e-6)) for level, event in zip(levels, events, strict=True)]
+    slope, intercept = theil_sen(points)
+    linked = correlation(points)
+    if slope <= 0 or linked < LINKED:
+        return
+    for event, level in zip(events, levels, strict=True):
+        owed_s = exp(intercept + slope * level) - exp(intercept + slope * growth.first)
+        if level > growth.first:
+            yield event, min(event.seconds or 0.0, owed_s), linked >= STRONG

@@ -5,7 +5,7 @@ there (`follows`): the same frames stand in every ordinary traceback.
 """
 
 from taskdoctor.collectors.logs.event import GENERIC, LogEvent
-from taskdoctor.collectors.logs.events.parts import LENGTH, any_of, keyed
+from taskdoctor.collectors.logs.events.parts import LENGTH, NUMBER, any_of, keyed
 from taskdoctor.model import Form, Lane
 
 FAMILY = "held"
@@ -290,8 +290,10 @@ EVENTS = (
             "[Ww]atchdog(?: thread)?(?: was)?[ _]late",
             "没有被调度",
         )
-        + rf"(?:{keyed(1)}|[^\d;|]{{0,30}}?(?P<duration2>{LENGTH}))",
+        + rf"(?:{keyed(1)}|[^\d;|]{{0,30}}?(?P<duration2>{LENGTH}))"
+        + rf"(?:[^|]{{0,60}}?\bcpu[a-z ]{{0,24}}(?P<cpu>{NUMBER}) ?s\b)?",
         samples=(
+            "watchdog thread late 0.89s: interpreter was held (cpu 0.91s)",
             "process was descheduled for 1.23s",
             "watchdog thread late by 0.812s",
             "cgroup throttled 812 ms in the last 5 s",
