@@ -1,8 +1,8 @@
 """How fast `taskdoctor logs` reads, in ratios to tools on the same file: `python -m tests.bench_logs`.
 
-Pairs are run in turn (A B A B ...) after one warm-up each and the median of the ratios is printed, since machines are shared
-and drift. The log holds lines of every event kind among near-miss filler, as loguru would write it. Needs `rg` >= 13 on
-the path (`apt-get install ripgrep`); nothing here is timed by the test suite.
+Pairs are run in turn (A B A B ...) after one warm-up each and the median of the ratios is printed, since machines are
+shared and drift. The log holds lines of every event kind, their numbers varied, among near-miss filler, as loguru would
+write it. Needs `rg` >= 13 on the path (`apt-get install ripgrep`); nothing here is timed by the test suite.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from taskdoctor.collectors.logs.event import all_events
+from taskdoctor.collectors.logs.event import LogEvent, all_events, find
 
 FILLER = (
     "session {} sent an audio frame of 20 ms to the browser, text 你好世界, expression 3",
@@ -29,6 +29,7 @@ FILLER = (
     "processing chunk {} of the conversation with agent 🐱 and its expression map, order kept",
     "served /static/live2d/model{}.json from memory, queue is empty, all good here",
 )
+NUMBERS = ("seconds", "ms", "us", "ns", "minutes", "duration", "value", "collected")
 PAIRS = 5
 START_S = 1_767_000_000.0
 
@@ -41,19 +42,46 @@ class Cost(NamedTuple):
 def write_log(path: Path, size_bytes: int, share: float, seed: int = 1) -> None:
     """A loguru-style log in which `share` of the lines are events, over all kinds."""
     rng = random.Random(seed)
-    samples = [sample.split("\n")[0] for event in all_events() for sample in event.samples if event.literals]
+    samples = [
+        (line, _numbers(event, line))
+        for event in all_events()
+        if event.literals
+        for line in (sample.split("\n")[0] for sample in event.samples)
+    ]
     with path.open("wb") as out:
         written, at_s = 0, START_S
         while written < size_bytes:
             lines = []
             for _ in range(5000):
                 at_s += rng.random() * 0.04
-                message = (
-                    rng.choice(samples) if rng.random() < share else rng.choice(FILLER).format(rng.randrange(10**6))
-                )
+                if rng.random() < share:
+                    message = _varied(*rng.choice(samples), rng)
+                else:
+                    message = rng.choice(FILLER).format(rng.randrange(10**6))
                 stamp = datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
                 lines.append(f"{stamp} | INFO     | app.module.service:handle:{rng.randrange(900)} - {message}\n")
             written += out.write("".join(lines).encode("utf-8", "replace"))
+
+
+def _numbers(event: LogEvent, line: str) -> list[int]:
+    """Where the digits of the measured numbers of a sample stand: they differ from line to line, as in a real log."""
+    match = find(event, line)
+    if match is None:
+        return []
+    names = [name for name in match.re.groupindex if name.rstrip("0123456789") in NUMBERS and match[name]]
+    return [at for name in names for at in range(*match.span(name)) if line[at] in "0123456789"]
+
+
+def _varied(line: str, digits: Sequence[int], rng: random.Random) -> str:
+    """The same line with other numbers of as many digits, a few of them shorter by one."""
+    if not digits:
+        return line
+    letters = list(line)
+    for at in digits:
+        letters[at] = rng.choice("123456789")
+    if len(digits) > 1 and rng.random() < 0.2:
+        letters[digits[0]] = ""
+    return "".join(letters)
 
 
 def literals(path: Path) -> Path:
@@ -138,7 +166,7 @@ def _packed(log: Path) -> Iterator[tuple[str, Path]]:
     from isal import igzip
 
     gz = log.with_suffix(".log.gz")
-    with log.open("rb") as source, igzip.open(gz, "wb", compresslevel=1) as target:
+    with log.open("rb") as source, igzip.IGzipFile(str(gz), "wb", compresslevel=1) as target:
         shutil.copyfileobj(source, target, 1 << 20)
     yield "gz", gz
     zst = log.with_suffix(".log.zst")

@@ -21,7 +21,9 @@ from taskdoctor.renderers.document import schema
 GC_LOG = next(example.log for example in get("gc-pause").examples if example.wins)
 
 
-def run(*arguments: str, stdin: bytes | None = None, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, stdin: bytes | None = None, cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
     made = subprocess.run(
         [sys.executable, "-m", "taskdoctor", *arguments],
         input=stdin,
@@ -89,7 +91,9 @@ def test_since_and_until(log: Path) -> None:
 
 def test_own_pattern_makes_an_operation(tmp_path: Path) -> None:
     path = tmp_path / "own.log"
-    lines = [f"2026-03-04 10:{i:02d}:00.000 INFO frobnication {i} => {9.5 if i % 8 == 7 else 1.0} units" for i in range(40)]
+    lines = [
+        f"2026-03-04 10:{i:02d}:00.000 INFO frobnication {i} => {9.5 if i % 8 == 7 else 1.0} units" for i in range(40)
+    ]
     path.write_text("\n".join(lines), encoding="utf-8")
     document = json.loads(run("logs", str(path), "--json", "--pattern", r"frob==> (?P<seconds>[\d.]+) units").stdout)
     assert [o["name"] for o in document["operations"]] == ["frob"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from taskdoctor.diagnosis.mixture import believe
 from taskdoctor.diagnosis.timeline import build
 from taskdoctor.diagnosis.verdict import judge
 from taskdoctor.model import (
+    Cause,
     Claim,
     Event,
     Evidence,
@@ -85,7 +87,9 @@ def test_innocent_collections_inside_slow_conversations_are_not_blamed(seed: int
     late = list(range(10, 200, 19))
     work = slowed(conversations(rng, 200), late, 12.0)
     waits = [span(Lane.UPSTREAM, work[i].start_s - START_S + 0.4, 12.1, label="LLM") for i in late]
-    waits += [span(Lane.UPSTREAM, e.start_s - START_S + 0.1, 0.4, label="LLM") for i, e in enumerate(work) if i not in late]
+    waits += [
+        span(Lane.UPSTREAM, e.start_s - START_S + 0.1, 0.4, label="LLM") for i, e in enumerate(work) if i not in late
+    ]
     harmless = [span(Lane.GC, t + rng.random(), 0.03, key="2") for t in range(0, 600, 5)]
     verdict = judge([snapshot(*work, *waits, *harmless)], all_causes())
     assert verdict.status is Status.STALLS_FOUND
@@ -99,7 +103,9 @@ def test_held_time_is_not_the_llms_fault() -> None:
     late = [20, 50, 80, 110, 140]
     work = slowed(conversations(rng, 160), late, 4.0)
     waits = [span(Lane.UPSTREAM, work[i].start_s - START_S + 0.2, 4.4, label="LLM") for i in late]
-    waits += [span(Lane.UPSTREAM, e.start_s - START_S + 0.1, 0.4, label="LLM") for i, e in enumerate(work) if i not in late]
+    waits += [
+        span(Lane.UPSTREAM, e.start_s - START_S + 0.1, 0.4, label="LLM") for i, e in enumerate(work) if i not in late
+    ]
     pauses = [span(Lane.GC, work[i].start_s - START_S + 0.5, 3.9, key="2") for i in late]
     verdict = judge([snapshot(*work, *waits, *pauses)], all_causes())
     assert verdict.findings[0].cause == "gc-pause"
@@ -132,13 +138,13 @@ def test_nothing_to_judge_is_not_healthy() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.permutations(list(all_causes())), st.integers(0, 5))
-def test_the_order_of_causes_does_not_matter(causes: list[object], seed: int) -> None:
+def test_the_order_of_causes_does_not_matter(causes: list[Cause], seed: int) -> None:
     rng = random.Random(seed)
     late = [20, 50, 80, 110, 150]
     work = slowed(conversations(rng, 170), late, 5.0)
     waits = [span(Lane.POOL, work[i].start_s - START_S + 0.2, 4.9, label="db") for i in late]
     seen = snapshot(*work, *waits)
-    one, other = judge([seen], all_causes()), judge([seen], sorted(causes, key=lambda c: (c.layer, c.id)))  # type: ignore[attr-defined]
+    one, other = judge([seen], all_causes()), judge([seen], sorted(causes, key=lambda c: (c.layer, c.id)))
     assert one == other
 
 
@@ -174,7 +180,7 @@ def test_union_covers_as_much_as_its_parts(parts: list[tuple[float, float]], sta
     given_ = [Interval(a, a + b) for a, b in parts]
     joined = intervals.union(given_)
     whole = Interval(start_s, start_s + length_s)
-    assert all(a.end_s < b.start_s for a, b in zip(joined, joined[1:], strict=False))
+    assert all(a.end_s < b.start_s for a, b in pairwise(joined))
     assert intervals.covered_s(whole, joined) <= whole.seconds + 1e-9
     points = [start_s + length_s * i / 50 for i in range(51)]
     by_points = sum(any(i.start_s <= p <= i.end_s for i in given_) for p in points) / 51 * length_s
@@ -236,12 +242,14 @@ def test_a_load_ramp_is_no_leak(seed: int) -> None:
 
 
 def test_innocent_moments_that_follow_load_are_not_accused() -> None:
-    """Collections come with load, and so do slow conversations: a plain overlap test accuses them, this one does not."""
+    """Collections come with load, and so do slow conversations: a plain overlap test accuses them, this does not."""
     accused = 0
     for seed in range(40):
         rng = random.Random(seed)
         work = [
-            span(Lane.OPERATION, t * 600 + rng.random() * 600 ** (0.4 + 0.6 * rng.random()), 1.0) for t in range(6) for _ in range(30)
+            span(Lane.OPERATION, t * 600 + rng.random() * 600 ** (0.4 + 0.6 * rng.random()), 1.0)
+            for t in range(6)
+            for _ in range(30)
         ]
         slow = [rng.random() < 0.1 for _ in work]
         moments = [event.start_s + rng.random() for event in work if rng.random() < 0.4]

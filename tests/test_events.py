@@ -14,6 +14,7 @@ from taskdoctor.collectors.logs.event import (
     GENERIC,
     MATCHED_CHARS,
     SPECIFIC,
+    Fields,
     LogEvent,
     all_events,
     extract,
@@ -24,6 +25,8 @@ from taskdoctor.collectors.logs.event import (
     parse_duration,
     parse_size,
 )
+from taskdoctor.collectors.logs.measuring import HINT, measured
+from taskdoctor.collectors.logs.subjects import Subject
 from taskdoctor.model import Form, Lane
 
 EVENTS = all_events()
@@ -36,16 +39,17 @@ def candidates(message: str) -> list[LogEvent]:
     return [event for event in EVENTS if not event.follows and any(lit in message for lit in event.literals)]
 
 
-def read(message: str) -> list[tuple[Lane, Form, float | None, float | None, str]]:
-    found = []
-    for event, match in matching(message, candidates(message)):
-        fields = extract(event, match)
-        found.append((event.lane, event.form, fields.seconds, fields.value, fields.label))
-    return found
+def spoken(message: str, *own: LogEvent) -> list[tuple[LogEvent | Subject, Fields]]:
+    """What a line says, as the scanner reads it: known lines first, then a stranger's numbers."""
+    found = matching(message, [*own, *candidates(message)])
+    said: list[tuple[LogEvent | Subject, Fields]] = [(event, extract(event, match)) for event, match in found]
+    if HINT.search(message) and all(event.form is Form.MARK for event, _ in found):
+        said += measured(message)
+    return said
 
 
 def kinds(message: str) -> set[str]:
-    return {event.kind for event, _ in matching(message, candidates(message))}
+    return {kind.kind for kind, _ in spoken(message)}
 
 
 # --- the data ---------------------------------------------------------------------------------------------------
@@ -162,50 +166,9 @@ def test_gc_pair_shares_its_generation() -> None:
 
 # --- a stranger's lines -----------------------------------------------------------------------------------------
 
-SPAN, LEVEL = Form.SPAN, Form.LEVEL
 
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("[conv 12] LLM first token latency: 812ms", [(Lane.UPSTREAM, SPAN, 0.812, None, "LLM")]),
-        (
-            "turn breakdown: asr=120ms llm=2300ms tts=410ms",
-            [
-                (Lane.UPSTREAM, SPAN, 0.12, None, "ASR"),
-                (Lane.UPSTREAM, SPAN, 2.3, None, "LLM"),
-                (Lane.UPSTREAM, SPAN, 0.41, None, "TTS"),
-            ],
-        ),
-        ("waited 2.3s for lock 'history'", [(Lane.LOCK, SPAN, 2.3, None, "lock")]),
-        ("Turn 17 took 3.2s", [(Lane.OPERATION, SPAN, 3.2, None, "turn")]),
-        ("POST /chat/42?x=1 200 in 93ms", [(Lane.OPERATION, SPAN, 0.093, None, "POST /chat/:id")]),
-        ("oldest item took 12s in queue", [(Lane.QUEUE, SPAN, 12.0, None, "queue")]),
-        ("executor_wait_ms=812", [(Lane.EXECUTOR, SPAN, 0.812, None, "executor")]),
-        ("dns_ms=5003", [(Lane.DNS, SPAN, 5.003, None, "name resolution")]),
-        ("log flush took 1.5s", [(Lane.LOGGING, SPAN, 1.5, None, "logging")]),
-        ("Cleanup took 3.5s", [(Lane.TEARDOWN, SPAN, 3.5, None, "cleanup")]),
-        ("事件循环阻塞: 1.5s", [(Lane.LOOP_HELD, SPAN, 1.5, None, "event loop")]),
-        ("会话 12 完成，总耗时 3.5s", [(Lane.OPERATION, SPAN, 3.5, None, "会话")]),
-        ("调用大模型耗时: 3.5s", [(Lane.UPSTREAM, SPAN, 3.5, None, "LLM")]),
-        ("process was descheduled for 1.5s", [(Lane.NOT_SCHEDULED, SPAN, 1.5, None, "not scheduled")]),
-        ("Retrying LLM request in 4.0s after 429", [(Lane.BACKOFF, SPAN, 4.0, None, "retry")]),
-        ("save_profile took 1.5s", [(Lane.OPERATION, SPAN, 1.5, None, "save_profile")]),
-    ],
-)
-def test_strangers_lines(line: str, expected: list[tuple[Lane, Form, float | None, float | None, str]]) -> None:
-    found = read(line)
-    numbers = [(lane, form, value, label) for lane, form, _, value, label in found if form in (SPAN, LEVEL)]
-    assert numbers == [(lane, form, value, label) for lane, form, _, value, label in expected]
-    assert [item[2] for item in found if item[1] is SPAN] == pytest.approx([item[2] for item in expected])
-
-
-def test_one_line_carries_several_levels_and_spans() -> None:
-    found = {(lane, value) for lane, form, _, value, _ in read("lag_ms=3 tasks=41 sessions=3 queue=17 open_fds=93")}
-    assert found >= {(Lane.TASKS, 41), (Lane.SESSIONS, 3), (Lane.QUEUE, 17), (Lane.DESCRIPTORS, 93)}
-    spans = {(lane, seconds) for lane, form, seconds, _, _ in read("llm_ms=812 tts_ms=93 total_ms=1300") if seconds}
-    assert {lane for lane, _ in spans} == {Lane.UPSTREAM, Lane.OPERATION}
-    assert sorted(seconds for _, seconds in spans) == pytest.approx([0.093, 0.812, 1.3])
+def test_a_known_line_is_not_measured_besides() -> None:
+    assert kinds("Conversation total elapsed: 1.842s") == {"conversation-elapsed"}
 
 
 @pytest.mark.parametrize(
@@ -244,15 +207,6 @@ def test_frames_count_only_behind_a_held_loop() -> None:
     assert (event.lane, extract(event, match).site) == (Lane.BLOCKING, "/usr/lib/python3.11/subprocess.py:1264")
 
 
-def test_the_users_pattern_takes_away_only_the_generic_reading_of_its_lane() -> None:
-    own = LogEvent(
-        "user-turn", Lane.OPERATION, SPAN, (), r"turn took (?P<seconds>[\d.]+)s", (), anywhere=True, priority=-10
-    )
-    line = "turn took 3.5s llm_ms=812"
-    found = [(event.kind, event.lane) for event, _ in matching(line, [own, *candidates(line)])]
-    assert found == [("user-turn", Lane.OPERATION), ("generic-llm-duration", Lane.UPSTREAM)]
-
-
 # --- foreign text -----------------------------------------------------------------------------------------------
 
 
@@ -272,11 +226,16 @@ def test_the_users_pattern_takes_away_only_the_generic_reading_of_its_lane() -> 
         "query='why took 3s' question=\"status 429?\"",
         "用户: 事件循环阻塞 3s, 请求被限流",
         "bob asked: what is httpx.PoolTimeout?",
+        "[85a0bc] u8 asks: explain 'QueuePool limit of size 5 overflow 10 reached, timed out, timeout 30.00'",
+        "u3: why do I get OSError: [Errno 24] Too many open files?",
+        "[f00] answer: wait, retrying in 8s then",
+        "chat <bob> gc took 3s lol",
+        "msg from=ann text=event loop blocked for 12.4 s",
         'sent "the model timed out and it took 30s to answer me" to the browser',
     ],
 )
 def test_words_of_users_and_models_do_not_count(line: str) -> None:
-    assert read(line) == []
+    assert spoken(line) == []
 
 
 @pytest.mark.parametrize(
@@ -284,12 +243,12 @@ def test_words_of_users_and_models_do_not_count(line: str) -> None:
     [
         ("Error calling LLM: 429", "generic-rate-limited"),
         ("request failed: Rate limit exceeded", "generic-rate-limited"),
-        ('prompt="hello there, how do you do" llm_ms=93', "generic-llm-duration"),
+        ('prompt="hello there, how do you do" llm_ms=93', "measured-llm"),
         ("user: 42 | latency_ms: 3 | event loop lag: 812 ms", "generic-held"),
         ('msg="the upstream call timed out after a long while" level=error', "generic-upstream-timeout"),
-        ("model: gpt-x, LLM took 3.2s", "generic-llm-duration"),
-        ("LLM response: 3.2s (took 3.2s)", "generic-llm-duration"),
-        ("[user=bob] chat turn took 3.2s", "generic-operation"),
+        ("model: gpt-x, LLM took 3.2s", "measured-llm"),
+        ("LLM response: 3.2s (took 3.2s)", "measured-llm"),
+        ("[user=bob] chat turn took 3.2s", "measured-operation"),
     ],
 )
 def test_our_own_words_beside_them_do(line: str, kind: str) -> None:
@@ -317,8 +276,8 @@ def test_no_ending_breaks_the_fields(event: LogEvent, tail: str) -> None:
 
 
 def test_only_the_beginning_of_an_endless_message_is_matched() -> None:
-    event = BY_KIND["generic-llm-duration"]
-    assert find(event, "x " * MATCHED_CHARS + "LLM took 3s") is None
+    event = BY_KIND["generic-rate-limited"]
+    assert find(event, "x " * MATCHED_CHARS + "status 429") is None
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------

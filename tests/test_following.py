@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,7 +127,13 @@ def test_with_a_real_writer(path: Path) -> None:
                 path.rename(path.with_name("server.log.1"))
 
     got: list[bytes] = []
-    lines = follow(item, stop=stopped.is_set, sleep=lambda _seconds: stopped.wait(0.001))
+    deadline_s = time.monotonic() + 20.0  # a lost line must fail the test, not hang it
+    lines = follow(
+        item,
+        from_byte=path.stat().st_size,
+        stop=lambda: stopped.is_set() or time.monotonic() > deadline_s,
+        sleep=lambda _seconds: stopped.wait(0.001),
+    )
     writer = threading.Thread(target=write)
     writer.start()
     for line in lines:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from taskdoctor.collectors.logs import partial
 from taskdoctor.collectors.logs.collecting import Options, collect
 from taskdoctor.collectors.logs.event import all_events
 from taskdoctor.collectors.logs.partial import Partial, Seen
+from taskdoctor.collectors.logs.recall import Recall
 from taskdoctor.model import Snapshot
 
 SAMPLES = [sample for event in all_events() for sample in event.samples]
@@ -41,8 +44,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _log(tmp_path_factory.mktemp("logs") / "service.log", seed=3, lines=9_000)
 
 
-def _cut(path: Path, **options: int) -> Snapshot:
-    return collect([str(path)], Options(small_bytes=0, **options))
+def _cut(path: Path, *, piece_blocks: int, workers: int) -> Snapshot:
+    return collect([str(path)], Options(small_bytes=0, piece_blocks=piece_blocks, workers=workers))
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +64,7 @@ def test_any_worker_count_gives_the_same_snapshot(log: Path, whole: Snapshot) ->
 
 
 def test_order_of_files_does_not_matter(tmp_path: Path) -> None:
-    paths = [
-        str(_log(tmp_path / f"worker-{n}.log", seed=n, lines=800, start_s=1_767_000_000.0 + n)) for n in (1, 2, 3)
-    ]
+    paths = [str(_log(tmp_path / f"worker-{n}.log", seed=n, lines=800, start_s=1_767_000_000.0 + n)) for n in (1, 2, 3)]
     assert collect(paths) == collect(paths[::-1]) == collect([str(tmp_path)])
 
 
@@ -92,6 +93,46 @@ def test_candidates_find_what_every_line_finds(log: Path, whole: Snapshot) -> No
     }
 
 
+def _numbered(path: Path, lines: int) -> Path:
+    """Lines of one text with other numbers each, some of which the patterns name."""
+    rng, text = random.Random(5), []
+    for number in range(lines):
+        stamp = datetime.fromtimestamp(1_767_000_000.0 + number * 0.02, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        message = re.sub("[0-9]", lambda _: rng.choice("0123456789"), rng.choice(SAMPLES).split("\n")[0])
+        text.append(f"{stamp} | INFO     | app.service:handle:{number % 90} - {message}")
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_text_seen_before_is_read_as_if_it_were_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _numbered(tmp_path / "service.log", 12_000)
+    recalled = _cut(path, workers=1)
+    monkeypatch.setattr(Recall, "get", lambda *_: None)
+    assert _cut(path, workers=1) == recalled
+
+
+def test_times_of_day_go_on_over_midnight(tmp_path: Path) -> None:
+    path = tmp_path / "service.log"
+    times = ["23:59:58", "23:59:59", "00:00:01", "00:00:02"]
+    lines = [f"{at} - LiteLLM Proxy:INFO: proxy.py:10 - event loop blocked for 1.{n} s" for n, at in enumerate(times)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    stamps = [event.at_s for event in collect([str(path)]).events]
+    assert [at_s - stamps[0] for at_s in stamps] == [0, 1, 3, 4]
+
+
+def test_a_line_that_reached_its_container_late_was_held_up(tmp_path: Path) -> None:
+    path = tmp_path / "pod.log"
+    path.write_text(
+        "".join(
+            f"2026-03-04T10:11:{second + late:02}.100000000Z stdout F 2026-03-04 10:11:{second:02},050 INFO app: turn\n"
+            for second, late in ((10, 0), (11, 0), (12, 3), (16, 0))
+        ),
+        encoding="utf-8",
+    )
+    late = [event for event in collect([str(path)]).events if event.kind == "log-written-late"]
+    assert [(event.place.line, round(event.seconds or 0.0, 2)) for event in late] == [(3, 3.05)]
+
+
 def _seen(at_s: float, line: int, kind: str, seconds: float | None) -> Seen:
     return Seen(at_s, 0, 0, line, kind, seconds, None, "", "", "", None, "", True, 0.001)
 
@@ -112,7 +153,7 @@ def test_sampling_is_decided_by_the_set_alone(
     try:
         events = [_seen(at_s, line, kind, seconds) for line, (at_s, kind, seconds) in enumerate(drawn)]
         edges = sorted({0, len(events), *(cut % (len(events) + 1) for cut in cuts)})
-        parts = [_partial(events[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+        parts = [_partial(events[a:b]) for a, b in pairwise(edges)]
         rng.shuffle(parts)
         merged = Partial()
         for part in parts:

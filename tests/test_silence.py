@@ -11,7 +11,12 @@ from taskdoctor.model import Silence
 
 
 def _service(
-    *, seconds: float, holds: list[tuple[float, float]], chatter_per_s: float = 2.0, seed: int = 1, jitter_s: float = 0.01
+    *,
+    seconds: float,
+    holds: list[tuple[float, float]],
+    chatter_per_s: float = 2.0,
+    seed: int = 1,
+    jitter_s: float = 0.01,
 ) -> list[Stamped]:
     """Two beats (2 s and 5 s) and random chatter of one process whose loop is held now and then."""
     rng = random.Random(seed)
@@ -58,7 +63,8 @@ def test_a_free_loop_is_never_held(seed: int) -> None:
 def test_idle_hours_between_visitors_are_not_held() -> None:
     """No beat; now and then a visitor with a burst of lines."""
     rng = random.Random(2)
-    lines, at_s = [], 0.0
+    lines: list[Stamped] = []
+    at_s = 0.0
     for _ in range(60):
         at_s += rng.expovariate(1 / 200)
         lines += [Stamped(at_s + i * 0.02, f"request {i}", len(lines) + i) for i in range(8)]

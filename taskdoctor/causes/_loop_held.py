@@ -33,7 +33,7 @@ class Weights:
 
 
 def open_cause(timeline: Timeline, cause: str, weights: Weights, *, say: str) -> tuple[Claim, ...]:
-    """Claims on held time whose cause is open, weighted by what the CPU did meanwhile, else by what the step is called."""
+    """Claims on held time whose cause is open, by what the CPU did meanwhile, else by what the step is called."""
     readings: tuple[tuple[Callable[[Event], bool], float], ...] = (
         (_busy, weights.busy),
         (_idle, weights.idle),

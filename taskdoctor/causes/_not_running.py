@@ -1,8 +1,8 @@
 """Lines that say "the process did not run", shared by the two causes that may own them: stopped, or starved of CPU.
 
 A watchdog thread that was late itself tells that nothing ran, not why. What separates them is the run queue: a starved
-process waits in it, a stopped or sleeping one does not. And a "late" thread whose process used the CPU all the while was
-not off it: the interpreter was held, by a collection or by native code.
+process waits in it, a stopped or sleeping one does not. And a "late" thread whose process used the CPU all the while
+was not off it: the interpreter was held, by a collection or by native code.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from taskdoctor.causes._not_running import stopped
 from taskdoctor.causes._example_logs import Said, Turn, incident, journal, slow_tool
+from taskdoctor.causes._not_running import stopped
 from taskdoctor.diagnosis.claiming import marks, spans, stopped_together, unmeasured
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
@@ -15,7 +15,9 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
     """Sleep with its length; a resume line says that what led to it was sleep."""
     return (
         *spans(timeline, ID, Lane.SUSPENDED, say="the process did not run for {seconds} ({label})"),
-        *spans(stopped(timeline), ID, Lane.NOT_SCHEDULED, say="nothing ran for {seconds}, and nothing waited for a CPU"),
+        *spans(
+            stopped(timeline), ID, Lane.NOT_SCHEDULED, say="nothing ran for {seconds}, and nothing waited for a CPU"
+        ),
         *marks(
             timeline,
             ID,
@@ -24,7 +26,9 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             weight=0.9,
             say="{label}: asleep for {seconds} before it",
         ),
-        *unmeasured(timeline, ID, say="nothing was written for {seconds}, and nothing that was timed across it noticed"),
+        *unmeasured(
+            timeline, ID, say="nothing was written for {seconds}, and nothing that was timed across it noticed"
+        ),
         *stopped_together(
             timeline, ID, say="{count} processes fell silent together for {seconds} and went on together"
         ),

@@ -1,1 +1,1 @@
-"""One file per command: wiring only. What they share at the end (write the verdict, leave with its code) is `ending`."""
+"""One file per command: wiring only. How they all end (write the verdict, leave with its code) is `ending`."""

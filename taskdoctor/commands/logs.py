@@ -48,7 +48,9 @@ def command(
     from taskdoctor.diagnosis.verdict import judge
 
     slow_s = ending.slow_seconds(slow)
-    options = Options(window=window(since, until, files), patterns=user_events(pattern or (), config=find_config(Path.cwd())))
+    options = Options(
+        window=window(since, until, files), patterns=user_events(pattern or (), config=find_config(Path.cwd()))
+    )
     if follow:
         from taskdoctor.commands.following import watch
 

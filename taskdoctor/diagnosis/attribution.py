@@ -1,8 +1,8 @@
 """Stalled time divided exclusively among the causes that claim it: measured before inferred, the certain layer first.
 
-While the loop is held, an upstream reply may already sit in the socket buffer; a collection inside a slow callback is the
-collection's time; a process that is not scheduled makes every other sign lie. So every slice of a stall goes to the first
-that covers it, and what nobody covers stays unexplained.
+While the loop is held, an upstream reply may already sit in the socket buffer; a collection inside a slow callback is
+the collection's time; a process that is not scheduled makes every other sign lie. So every slice of a stall goes to
+the first that covers it, and what nobody covers stays unexplained.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from taskdoctor.model import Cause, Claim, Interval, Layer, Stall, StallKind
 
@@ -82,14 +83,14 @@ def _slices(whole: Interval, claims: Sequence[Claim]) -> Iterable[tuple[Interval
     for claim in claims:
         cuts |= {max(whole.start_s, min(whole.end_s, edge)) for edge in (claim.interval.start_s, claim.interval.end_s)}
     edges = sorted(cuts)
-    for start_s, end_s in zip(edges, edges[1:], strict=False):
+    for start_s, end_s in pairwise(edges):
         covering = [c for c in claims if c.interval.start_s <= start_s and c.interval.end_s >= end_s]
         if covering:
             yield Interval(start_s, end_s), covering
 
 
 def _owners(covering: Sequence[Claim], causes: Mapping[str, Cause]) -> dict[str, float]:
-    """Who owns one piece: the first rank only; readings of one fact share by weight; a head takes from what it leads to."""
+    """Who owns one piece: the first rank; readings of one fact share by weight; a head takes from what it leads to."""
     ranks = [_rank(claim, causes[claim.cause]) for claim in covering]
     first = min(ranks)
     weights: dict[str, float] = {}

@@ -12,7 +12,7 @@ from taskdoctor.diagnosis.exposure import co_occurrence
 from taskdoctor.diagnosis.fingerprint import EQUAL, held_by_work
 from taskdoctor.diagnosis.growth import growths, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
-from taskdoctor.model import Claim, Event, Evidence, Gap, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
+from taskdoctor.model import Claim, Event, Evidence, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
 
 HOLDING_LANES = frozenset(
     {Lane.SUSPENDED, Lane.NOT_SCHEDULED, Lane.MEMORY, Lane.GC, Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING}
@@ -46,8 +46,8 @@ def spans(timeline: Timeline, cause: str, *lanes: Lane, weight: float = 1.0, say
 def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> Iterator[tuple[Event, Interval]]:
     """Spans that touch a stall, cut to the time that was lost in them.
 
-    A stamp rounded to a second may be off by that much to either side: the interval is widened, since a miss by rounding
-    would read as "was not there".
+    A stamp rounded to a second may be off by that much to either side: the interval is widened, since a miss by
+    rounding would read as "was not there".
     """
     aligned = [event for event in events if event.aligned and (event.seconds or 0.0) > MEANINGFUL_S]
     normals = {} if whole else _normals(aligned, busy)
@@ -73,8 +73,8 @@ def _normals(events: Iterable[Event], busy: Sequence[Interval]) -> dict[tuple[st
 def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight: float, say: str) -> tuple[Claim, ...]:
     """Every moment inside a stall claims up to `before_s` seconds that led to it; outside of stalls it means nothing.
 
-    Inferred, not measured: the line tells that it happened, not how long it took. Where the moments come as often outside
-    of stalls as inside (collections: with operations on time as often as with late ones), nothing is claimed.
+    Inferred, not measured: the line tells that it happened, not how long it took. Where the moments come as often
+    outside of stalls as inside (collections: with operations on time as often as with late ones), nothing is claimed.
     """
     claims: list[Claim] = []
     for lane in lanes:
@@ -164,8 +164,8 @@ def as_long_as_silence(
 ) -> tuple[Claim, ...]:
     """Work whose length is that of the silence it ends, again and again: it ran on the loop itself.
 
-    Everything in flight ends late after a held loop; only what held it is exactly as long. `weigh` gives the share of this
-    cause by what the work is called; `say` as in `spans`.
+    Everything in flight ends late after a held loop; only what held it is exactly as long. `weigh` gives the share of
+    this cause by what the work is called; `say` as in `spans`.
     """
     return tuple(
         replace(_claim(cause, event, Interval(event.start_s, event.end_s), weigh(event), say), direct=False)

@@ -1,8 +1,8 @@
 """Whether moments (collections without a length, 429s) come with slow operations more often than chance allows.
 
 Why equal exposure: a long operation contains more of anything, and allocation-driven collections follow load, so that
-overlap and even shifting tests accuse innocent ones in up to nine of ten busy logs. Here every operation gets the *same*
-window from its start, and the label "slow" is shuffled among the operations of one stretch of the log.
+overlap and even shifting tests accuse innocent ones in up to nine of ten busy logs. Here every operation gets the
+*same* window from its start, and the label "slow" is shuffled among the operations of one stretch of the log.
 """
 
 from __future__ import annotations

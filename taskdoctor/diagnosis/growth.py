@@ -1,8 +1,8 @@
 """Quantities that rise and do not fall back: tasks, sessions, caches, children, files.
 
-Why troughs: raw counts are autocorrelated, so a trend test on them sees leaks in 17-100 % of healthy services. The minima
-of a dozen windows rise only when something stays. A load ramp raises them too, so a rise that the open sessions or the
-rate of work explain is not called growth.
+Why troughs: raw counts are autocorrelated, so a trend test on them sees leaks in 17-100 % of healthy services. The
+minima of a dozen windows rise only when something stays. A load ramp raises them too, so a rise that the open
+sessions or the rate of work explain is not called growth.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How likely each cause is the largest contributor: a mixture over stalls with an unexplained row.
 
-Why not multiply likelihood ratios over stalls: that claims certainty in half of all cases and is right in three of four.
-Here every stall is owned by one cause, drawn in proportion to `share x likelihood ratio`; the shares have a Dirichlet prior
-and are sampled (Gibbs). A cause must own many stalls to win, and the answer hardly depends on the exact ratios.
-Fixed seed: the same log gives the same numbers.
+Why not multiply likelihood ratios over stalls: that claims certainty in half of all cases and is right in three of
+four. Here every stall is owned by one cause, drawn in proportion to `share x likelihood ratio`; the shares have a
+Dirichlet prior and are sampled (Gibbs). A cause must own many stalls to win, and the answer hardly depends on the
+exact ratios. Fixed seed: the same log gives the same numbers.
 """
 
 from __future__ import annotations

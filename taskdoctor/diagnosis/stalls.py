@@ -42,7 +42,7 @@ LOOP_LANES = (
     Lane.LOGGING,
 )
 WAIT_LANES = (Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS, Lane.BACKOFF, Lane.CLIENT)
-FAILURE_LANES = (Lane.DESCRIPTORS, Lane.POOL, Lane.DNS, Lane.LOCK, Lane.EXECUTOR, Lane.QUEUE, Lane.BACKOFF, Lane.MEMORY)
+FAILURE_LANES = (Lane.DESCRIPTORS, Lane.POOL, Lane.DNS, Lane.LOCK, Lane.EXECUTOR, Lane.QUEUE, Lane.BACKOFF)
 WORK_LANES = (Lane.OPERATION, Lane.TEARDOWN, Lane.DISK)
 MAY_HOLD = (Lane.OPERATION, Lane.UPSTREAM, Lane.DISK, Lane.STATE)  # work that may run on the loop itself
 SELDOM = 0.5  # waits logged for fewer of the operations than this are logged when they are long
@@ -189,15 +189,15 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
     most = max((len(group.events) for group in groups), default=0)
     for lane in WAIT_LANES:
         events = timeline.spans.get(lane, ())
-        usual_s = quantile(sorted(event.seconds or 0.0 for event in events), 0.2) if len(events) >= SELDOM * most else 0.0
+        usual_s = (
+            quantile(sorted(event.seconds or 0.0 for event in events), 0.2) if len(events) >= SELDOM * most else 0.0
+        )
         known = told if lane in INNER_LANES else covered
         for event in events:
             length_s = event.seconds or 0.0
             interval = Interval(event.start_s, event.end_s)
             if length_s >= max(WAIT_S, WAIT_RATIO * usual_s) and not known(interval):
-                yield Stall(
-                    StallKind.OPERATION, interval, length_s - usual_s, f"waiting ({lane.value})", event.place
-                )
+                yield Stall(StallKind.OPERATION, interval, length_s - usual_s, f"waiting ({lane.value})", event.place)
 
 
 class _Covers:

@@ -298,7 +298,7 @@ def _doubts(trial: Trial, findings: Sequence[Finding]) -> list[str]:
 
 def _fingerprinted(name: str, trial: Trial) -> bool:
     """Claims as long as the stalls they sit in: near-deterministic, so that three stalls are enough."""
-    same = sum(0.9 <= share.seconds.get(name, 0.0) / (share.stall.excess_s or 1.0) for share in trial.shares)
+    same = sum(share.seconds.get(name, 0.0) / (share.stall.excess_s or 1.0) >= 0.9 for share in trial.shares)
     return same >= FINGERPRINTS and any(name in share.direct for share in trial.shares)
 
 
@@ -440,7 +440,7 @@ def _nothing_to_judge(snapshots: Sequence[Snapshot], causes: Sequence[Cause]) ->
         loop_held_share=None,
         blind=blind,
         next_steps=(
-            "Put a time stamp with milliseconds on every line, e.g. logging format '%(asctime)s %(levelname)s %(message)s'.",
+            "Put a stamp with milliseconds on every line, e.g. logging format '%(asctime)s %(levelname)s %(message)s'.",
         ),
         report=report,
     )

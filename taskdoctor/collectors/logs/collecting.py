@@ -1,4 +1,4 @@
-"""Paths to one Snapshot: which pieces there are, who scans them, and the merged answer with lines and clocks put right."""
+"""Paths to one Snapshot: which pieces there are, who scans them, and the merged answer with its lines put right."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
 from taskdoctor.collectors.logs.prefilter import Prefilter
 from taskdoctor.collectors.logs.prefix import LineParser, recognise
 from taskdoctor.collectors.logs.reading import CELL_BYTES, blocks, open_input
-from taskdoctor.collectors.logs.scanning import Scanner, Window
+from taskdoctor.collectors.logs.scanning import WRITTEN_LATE, Scanner, Window
 from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
 from taskdoctor.errors import UsageError
 from taskdoctor.model import Event, Gap, Place, Silence, Snapshot, Source, Tally
 
 SMALL_BYTES = 16 * 1024 * 1024  # up to here every line is parsed
-PIECE_BLOCKS = 512  # blocks of 64 KiB that one worker takes at a time
+PIECES = 8  # of a big file: enough for a few workers to end at the same time; within these bounds
+PIECE_BLOCKS_MIN, PIECE_BLOCKS_MAX = 512, 4096  # blocks of 64 KiB that one worker takes at a time
 PARALLEL_BYTES = 64 * 1024 * 1024  # from here on starting workers pays
 HEAD_BLOCKS = 2  # looked at to learn the formats of a file
 HEAD_LINES = 400
@@ -41,7 +42,7 @@ class Options:
     patterns: tuple[LogEvent, ...] = ()  # the user's own lines
     workers: int = 0  # 0: as many as there are cores
     small_bytes: int = SMALL_BYTES
-    piece_blocks: int = PIECE_BLOCKS
+    piece_blocks: int = 0  # 0: by the size of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,16 @@ def _pieces(file: int, one: Input, options: Options) -> Iterator[Piece]:
         head = [bytes(memoryview(b.data)[b.start : b.end]) for b in blocks(reading, 0, HEAD_BLOCKS)]
         size_bytes = reading.size_bytes
     formats = _recognised(b"".join(head), one)
+    if any(shape.dateless for shape in formats):  # days are counted from line to line, so in one piece
+        yield Piece(file, one, formats, parsed_bytes=size_bytes)
+        return
     if size_bytes <= options.small_bytes:
         yield Piece(file, one, formats, parsed_bytes=options.small_bytes)
         return
     count = -(-size_bytes // CELL_BYTES)
-    for first in range(0, count, options.piece_blocks):
-        yield Piece(file, one, formats, first, min(count, first + options.piece_blocks) - 1, parsed_bytes=0)
+    step = options.piece_blocks or max(PIECE_BLOCKS_MIN, min(PIECE_BLOCKS_MAX, -(-count // PIECES)))
+    for first in range(0, count, step):
+        yield Piece(file, one, formats, first, min(count, first + step) - 1, parsed_bytes=0)
 
 
 def _recognised(head: bytes, one: Input) -> tuple[Format, ...]:
@@ -186,7 +191,10 @@ class Following:
 def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent], warnings: Sequence[str]) -> Snapshot:
     """Lines counted through, kinds resolved, everything in order."""
     before = _lines_before(whole.edges)
-    kinds: dict[str, LogEvent | Subject] = {**ALL_SUBJECTS, **{event.kind: event for event in events}}
+    kinds: dict[str, LogEvent | Subject] = {
+        **ALL_SUBJECTS,
+        **{event.kind: event for event in (WRITTEN_LATE, *events)},
+    }
     names = [one.name for one in inputs]
     found = [
         _event(seen, kinds[seen.kind], names[seen.file], before)

@@ -303,9 +303,15 @@ FOREIGN_TEXT = re.compile(
     r"|\b(?:[Mm]essage|[Rr]eply|[Tt]ext|[Qq]uestion) (?:from|by|to) [^\s:]{1,60}"
     r"|\b(?:said|says|asks?|asked|wrote|writes|typed|replied|answered|tells|told)"
     r"|\b(?:[Uu]ser|[Aa]ssistant|[Hh]uman|[Cc]ustomer)(?=:)"
+    r"|\b(?:answered|replied|said|asked|responded) ?\([^()]{1,60}\)"
+    r"|识别完成[^:：]{0,40}"
     r"|用户(?:说|问)?|助手"
     r")[\"']?(?P<sign>\s?[:=：])\s?(?!\s?[\d.]{1,12}\s?(?:ms|s|sec|seconds?|秒|毫秒)\s?(?:$|[,;()|]))"
     r"|\b(?:query|message|msg_text|search)[\"']?(?P<sign2>[=:])\s?(?=[\"'])"
+    # `u3: why do I get ...`, `<bob> ...`: a short name, then what only people say
+    r"|^(?:\[[\w-]{1,24}\] ){0,2}[\w.-]{1,16}(?P<sign3>:) (?=(?:[Ww](?:hy|hat|ho|hen|here)|[Hh]ow|I|I'm|[Mm]y|[Pp]lease"
+    r"|[Cc]an you|[Cc]ould you|[Ii]s it|[Dd]oes)\b|[^?]{1,400}\?$)"
+    r"|^[\w #\[\]-]{0,40}<[\w.-]{1,32}(?P<sign4>>) (?=[A-Za-z])"
     r"|(?P<triple>'''|\"\"\")"
     r"|(?P<quote>[\"“「『])(?=(?:[^\s\"“”]{1,30} ){4})"
     r"|(?<![\w(=\[{,])(?<!\d, )(?P<single>')(?=(?:[^\s']{1,30} ){2})",

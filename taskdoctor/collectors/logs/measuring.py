@@ -1,22 +1,36 @@
 """Numbers in a stranger's line, and what they are of: lengths with a unit, counts with a name.
 
-Why a second way beside `events`: those know what others' programs print; a service that nobody here wrote has lines of its
-own. Any number with a unit of time is a length, unless it is a setting (a timeout, an interval, a limit); what it is the
-length of is said by its key, else by its clause, else by the start of the line. What names no known subject is an operation
-by itself, compared with its own kind.
+Why a second way beside `events`: those know what others' programs print; a service that nobody here wrote has lines
+of its own. Any number with a unit of time is a length, unless it is a setting (a timeout, an interval, a limit); what
+it is the length of is said by its key, else by its clause, else by the start of the line. What names no known subject
+is an operation by itself, compared with its own kind.
+
+Why templates: a service writes few kinds of lines, and what its words mean does not depend on the numbers in them. So
+words are read once per template (the line with its numbers replaced), and a line costs little more than its numbers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
 from taskdoctor.collectors.logs.event import Fields, is_foreign, normalised, parse_duration
-from taskdoctor.collectors.logs.subjects import COUNTS, FULL_POOL, FULL_THREADS, LENGTHS, OPERATION, Subject
-from taskdoctor.model import Lane
+from taskdoctor.collectors.logs.subjects import (
+    BUSY,
+    COUNTS,
+    FULL_POOL,
+    FULL_THREADS,
+    LENGTHS,
+    OPERATION,
+    REACHED,
+    THREADS,
+    Subject,
+)
+from taskdoctor.model import Form, Lane
 
 MOST_CHARS = 1024
 MOST_NUMBERS = 8
@@ -24,91 +38,221 @@ CONTEXT_CHARS = 80  # what lies farther from a number does not speak of it
 COUNTED_CHARS = 200
 LABEL_CHARS = 48
 LONGEST_S = 7 * 86400.0
+IDLE = ("poll 0", "poll took")  # asyncio's debug mode counts how long the loop had nothing to do
+MOST = 1e12  # a higher count is an id
 
-# A quick look: is there any number that could be one of these?
-HINT = re.compile(
-    r"[0-9] ?(?:ms|s|sec|m|us|ns|second|minute|milli|秒|毫秒)|[a-z_\u4e00-\u9fff][\"']?[=:：] ?[\"']?[0-9]"
-    r"|[0-9] (?:[a-z]{3,12} ){0,2}(?:task|session|queue|pending|busy|entr|message|object|client|connection|file)"
-)
 _UNIT = (
-    r"(?:ms|msecs?|milliseconds?|millis|us|µs|μs|ns|s|secs?|seconds?|m|mins?|minutes?|h|hours?)(?![A-Za-z0-9_/])"
+    r"(?:ms|msecs?|milliseconds?|millis|us|µs|μs|ns|s|secs?|seconds?|m|mins?|minutes?|h|hours?)"
+    r"(?![A-Za-z0-9_/])"
     r"|毫秒|微秒|秒钟?|分钟"
 )
+# A quick look: can any number be one of these? Every branch begins with a digit, which is quick to find.
+HINT = re.compile(
+    r"[0-9](?:(?<=[=:：][0-9])|(?<=[=:：][\"' ][0-9])|(?<=[hkstp] [0-9])|(?<=[\u4e00-\u9fff][0-9])"
+    r"|(?<=[\u4e00-\u9fff] [0-9])"
+    r"| ?(?:[mnuµμ]?s|sec|min|milli|[mh](?![a-z])|秒|毫秒|微秒|分钟|%)|/[0-9]"
+    r"| (?:[a-z]{3,12} ){0,2}(?:task|session|queue|pending|busy|entr|message|object|client|connection|file"
+    r"|thread|item))"
+)
+# Ids of letters and digits, and numbers, but not the short ones that belong to a name (`v1`, `gpt-4o`).
+_IDS = re.compile(
+    r"(?<![\w.-])(?:[0-9]+[a-f]|[a-f]+[0-9])[0-9a-f]{2,}(?!\w)|(?<=[A-Za-z_])[0-9]{3,}|(?<=[A-Za-z]-)[0-9]{3,}"
+)
+_RUN = re.compile(r"(?<![A-Za-z_0-9])(?<![A-Za-z]-)[0-9]+")
+_LIMITED = re.compile(r"(?:^|HTTP|status|code|error|got|returned|[=:])\W{0,3}429\b|\b429 (?:Too|from|by|on|received)")
+
 _NUMBER = r"[0-9][0-9,]{0,14}(?:\.[0-9]{1,9})?"
 # `key=12.3`, `"key": "12.3 s"`, `key: 12 ms`, `忙=1/4`
 _KEYED = re.compile(
     r"(?P<key>[A-Za-z_\u4e00-\u9fff][\w.-]{0,48})[\"']?\s?[=:：]\s?[\"']?"
-    rf"(?P<number>{_NUMBER})(?:/(?P<of>[0-9]{{1,9}}))?(?:\s?(?P<unit>{_UNIT}))?(?![\w.:-]|/[0-9])"
+    rf"(?P<number>{_NUMBER})(?:/(?P<of>[0-9]{{1,9}}))?(?:\s?(?P<unit>{_UNIT}))?(?![\w.:%-]|/[0-9]|\s?%)"
 )
 _FREE = re.compile(
     rf"(?<![\w.:/=+-])(?P<length>(?:[0-9]{{1,3}}h)?(?:[0-9]{{1,4}}m)?{_NUMBER}\s?(?:{_UNIT}))"
     rf"|(?<=[\u4e00-\u9fff])(?P<chinese>{_NUMBER}\s?(?:{_UNIT}))"
 )
 _COUNTED = re.compile(
-    r"(?<![\w.:/=-])(?P<number>[0-9][0-9,]{0,14})(?:/(?P<of>[0-9]{1,9}))? (?P<name>[a-z]{3,16}(?: [a-z]{3,16}){0,2})"
+    r"(?<![\w.:/=-])(?P<number>[0-9][0-9,]{0,14})(?:(?:/| of )(?P<of>[0-9]{1,9}))?"
+    r" (?P<name>[a-z]{3,16}(?: [a-z]{3,16}){0,2})"
 )
-_NAMED = re.compile(r"(?P<name>[a-z]{3,16}(?: [a-z]{3,16})?) (?P<number>[0-9][0-9,]{0,14})(?:/(?P<of>[0-9]{1,9}))?(?![\w.:/-])")
+_NAMED = re.compile(
+    r"(?P<name>[a-z]{3,16}(?: [a-z]{3,16})?|[\u4e00-\u9fff]{1,5}数) (?:is |now |at )?"
+    r"(?P<number>[0-9][0-9,]{0,14})(?:(?:/| of )(?P<of>[0-9]{1,9}))?(?![\w.:/-])"
+)
 _ACCESS = re.compile(r"\b(?P<label>(?:GET|POST|PUT|DELETE|PATCH|HEAD|WS) /\S*)")
 _KEY_UNIT = re.compile(
-    r"(?:_|(?<![a-z]))(?P<unit>ms|millis|msecs?|us|usecs?|ns|secs?|seconds|s|minutes)$|(?P<camel>Ms|Millis|Secs?|Seconds)$"
+    r"(?:_|(?<![a-z]))(?P<unit>ms|millis|msecs?|us|usecs?|ns|secs?|seconds|s|minutes)$|(?P<camel>Ms|Millis|Secs?"
+    r"|Seconds)$"
 )
-_KEY_UNITS_S = (("mi", 1e-3), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("s", 1.0), ("minutes", 60.0))
+_KEY_UNITS_S = (("mi", 1e-3), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("s", 1.0))
 _MEASURE_KEY = re.compile(
-    r"^(?:duration|elapsed|took|latency|time|total|cost|spent|wall|runtime|secs?|seconds|ms|耗时|用时|总耗时)?"
-    r"(?:_?(?:time|taken|total|ms|s|sec|secs|seconds))*$",
+    r"^(?:(?:request|response|total|turn|e2e|overall|processing|wall|run)_)?"
+    r"(?:duration|elapsed|took|latency|lat|time|total|cost|spent|wall|runtime|secs?|seconds|ms|s|耗时|用时|总耗时)?"
+    r"(?:_?(?:time|taken|total|latency|ms|s|sec|secs|seconds)){0,3}$",
     re.IGNORECASE,
 )
-# What is said of a setting, not of something that happened.
+# What is said of a setting, or of a whole life or of many times, not of something that happened once.
 _SETTING = re.compile(
-    r"(?<![a-z])(?:timeout|time-out|interval|ttl|every|limit|max|min(?:imum)?|threshold|expires?|expiry|uptime|period"
-    r"|deadline|budget|keep-?alive|refresh|within|last|next|past|older|up to|at most|at least|per|window|schedule[ds]?|ago"
-    r"|poll(?:ing)?|audio|clip|recorded|lasted|session length|age_limit|超时|间隔|每|最近|阈值|收音|录音时长|音频时长)"
-    r"[\w ]{0,12}[\s=:：(]{0,3}(?:of |is |to )?$"
+    r"(?<![a-z])(?:time-?outs?|timeout after|intervals?|ttl|every|limit|max|min(?:imum)?|maximum|threshold"
+    r"|expir\w{1,6}|uptime"
+    r"|period|deadline|budget|keep-?alive|refresh|within|last|next|past|older|up to|at most|at least|per|window"
+    r"|(?<!not )schedule[ds]?|ago|poll(?:ing)?|audio|clip|recorded|lasted|session length|age[_ ]limit|eta"
+    r"|remaining|grace"
+    r"|cached for|valid for|retention|stale after|idle|online|alive|was open|connected for|session of|played|playtime"
+    r"|p[0-9]{1,2}|avg|average|mean|median|stddev|stdev|percentile|pings?|heartbeat|delay set|offset"
+    r"|duration of the clip"
+    r"|超时|间隔|每隔?|最近|阈值|收音|录音时长|音频时长|时长上限|有效期|倒计时|在线时长|平均|上限)"
+    r"[\w ]{0,12}[\s=:：(~≈<>]{0,3}(?:of |is |to |in |for )?$"
 )
 _SETTING_KEY = re.compile(
-    r"(?:timeout|interval|ttl|limit|max|min|threshold|expires?|uptime|period|deadline|keepalive|started|timestamp|port|pid"
-    r"|id|seed|version|status|code|line|attempts?|retries|p50|p9\d|avg|mean|median|std|offset|audio|clip)"
+    r"(?:timeout|interval|ttl|limit|threshold|uptime|timestamp|(?:^|[^A-Za-z])(?:max|min|expires?(?:_in)?|period"
+    r"|deadline"
+    r"|keep_?alive|started|port|pid|id|seed|version|status|code|line|attempts?|retries|p[0-9]{1,3}|avg[0-9]*"
+    r"|mean|median"
+    r"|std|stddev|offset|audio|clip|eta|every|retention|grace|refresh|poll|next_run|window|remaining|bid|ask)|rtt)"
     r"(?:_?(?:ms|s|sec|seconds))?$",
     re.IGNORECASE,
 )
+_SETTING_BEHIND = re.compile(
+    r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until)(?![a-z])"
+)
 _CLAUSE = re.compile(r"[,;|，；。]|(?<=\S) - ")
-_COUNT_WORDS = re.compile(r"task|session|queue|pending|busy|entr|message|object|client|connection|file|thread|worker")
-_DIGITS = str.maketrans("0123456789", "##########")
+_COUNT_WORDS = re.compile(
+    r"task|session|queue|pending|busy|entr|message|object|client|connection|file|thread|worker|descriptor|backlog|depth"
+    r"|process|job|fds|item|任务|队列|会话|缓存"
+)
 # The first number that is a word of its own: what stands before it is what the line is about.
 _FIRST = re.compile(r"(?<![\w-])[0-9]|[=:：] ?[\"']?[0-9]|(?<=[\u4e00-\u9fff])[0-9]")
-_PURPOSE = re.compile(rf"{_NUMBER}\s?(?:{_UNIT})?[ (]{{0,2}}(?:waiting |wait |spent )?(?:for|on|in|to|waiting|of) [^,;|，；。]{{0,60}}")
+_PURPOSE = re.compile(
+    rf"{_NUMBER}\s?(?:{_UNIT})?[ (]{{0,2}}(?:waiting |wait |spent )?(?:for|on|in|to|waiting|of"
+    rf"|acquiring) [^,;|，；。]{{0,60}}"
+)
 _NAMES = re.compile(r"\b(?:server|tool|tool_name|model|host|peer|provider|endpoint)[\"']?[=:]\s?[\"']?([\w./:-]{1,40})")
+_THREAD_WORDS = re.compile(r"thread|worker|executor|线程")
+_IN_USE = re.compile(r"busy|in[ _]use|used|full|active|checked|exhaust|忙|占用|满")
 
 
 class Number(NamedTuple):
-    """One number of a line with what was said of it."""
+    """One number of a template with what was said of it."""
 
-    seconds: float | None  # a length, or
-    value: float | None  # a count
-    of: float | None  # `1/4`: of so many
-    key: str  # `db_wait_ms`; "" in plain text
     start: int
+    end: int  # of its unit, if it is a length
+    is_length: bool
+    factor: float | None  # to seconds, where the key has the unit
+    of: tuple[int, int] | None  # where the number stands that it is so many of: `1/4`
+    key: str  # `db_wait_ms`; "" in plain text
     clause: int  # where its clause begins: behind the number before it, or a comma
 
 
+class Place(NamedTuple):
+    """Where a number stands, counted in runs of digits, which is the same in every line of a template."""
+
+    first: int
+    last: int
+    tail: int  # chars behind the last digit: the unit
+
+    def text(self, text: str, runs: Sequence[tuple[int, int]]) -> str:
+        """The number, with its unit, in one line."""
+        return text[runs[self.first][0] : runs[self.last][1] + self.tail]
+
+
+class Reading(NamedTuple):
+    """What one number of a template means."""
+
+    subject: Subject
+    label: str
+    number: Place
+    factor: float | None = None
+    of: Place | None = None
+
+
 def measured(message: str, logger: str = "") -> list[tuple[Subject, Fields]]:
-    """The lengths and counts of a message with their subjects; one per lane and form, no setting, no foreign word."""
-    text = message[:MOST_CHARS]
-    found: dict[tuple[Lane, bool], tuple[Subject, Fields]] = {}
-    for number in _numbers(text):
-        subject = _length_of(number, text, logger) if number.seconds is not None else _count_of(number, text)
-        if subject is None or is_foreign(text, number.start):
-            continue
-        found.setdefault((subject.lane, subject.form == "level"), (subject, _fields(subject, number, text)))
-    return list(found.values())
+    """The lengths and counts of a message with their subjects, one of each; no setting, no foreign word."""
+    text = _IDS.sub("0", message[:MOST_CHARS])
+    limited = "429" in text and _LIMITED.search(text) is not None
+    readings = _readings(_RUN.sub("0", text), logger, limited)
+    if not readings:
+        return []
+    runs = [match.span() for match in _RUN.finditer(text)]
+    found = [(reading.subject, _fields(reading, text, runs)) for reading in readings]
+    return [(subject, fields) for subject, fields in found if fields is not None]
+
+
+def _fields(reading: Reading, text: str, runs: Sequence[tuple[int, int]]) -> Fields | None:
+    """What the line's own numbers say; None where they are beyond sense, or a mark's number below its floor."""
+    subject, number = reading.subject, reading.number.text(text, runs)
+    if subject.form is Form.SPAN:
+        seconds = parse_duration(number) if reading.factor is None else _plain(number) * reading.factor
+        fits = seconds is not None and 0 <= seconds <= LONGEST_S
+        return Fields(seconds, None, "", reading.label, "", None) if fits else None
+    value = _plain(number) if reading.of is None else _share(subject, number, reading.of.text(text, runs))
+    if value is None or value > MOST or value < subject.floor:
+        return None
+    if subject.form is Form.LEVEL:
+        return Fields(None, value, "", reading.label, "", None)
+    return Fields(
+        None, None, "", f"{reading.label} {value:.3g}{subject.sign}" if subject.sign else reading.label, "", None
+    )
+
+
+def _plain(number: str) -> float:
+    return float(number.replace(",", ""))
+
+
+def _share(subject: Subject, number: str, of: str) -> float | None:
+    """Percent of so much: `3378ms/10s`, `8/8`."""
+    part, whole = parse_duration(number), parse_duration(of)
+    return 100 * part / whole if part is not None and whole else None
+
+
+# --- once per template ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _readings(template: str, logger: str, limited: bool) -> tuple[Reading, ...]:
+    """What the numbers of a template mean; the first counts of each subject."""
+    starts = [match.start() for match in _RUN.finditer(template)]
+    found: dict[tuple[Lane, Form, str], Reading] = {}
+    for subject, label, number in (*_marks(template), *_meanings(template, logger, limited)):
+        place = _place(starts, number.start, number.end)
+        of = None if number.of is None else _place(starts, *number.of)
+        if place is not None and (of is not None or number.of is None) and not is_foreign(template, number.start):
+            reading = Reading(subject, label, place, number.factor, of)
+            found.setdefault((subject.lane, subject.form, subject.kind), reading)
+    return tuple(found.values())
+
+
+def _place(starts: Sequence[int], start: int, end: int) -> Place | None:
+    """A stretch of the template in runs of digits; None if it begins inside a name."""
+    first, behind = bisect_left(starts, start), bisect_left(starts, end)
+    if first >= behind or starts[first] != start:
+        return None
+    return Place(first, behind - 1, end - starts[behind - 1] - 1)
+
+
+def _marks(template: str) -> Iterator[tuple[Subject, str, Number]]:
+    """Gauges that say that something is short, once they reach their floor."""
+    lower = template.lower()
+    for subject in REACHED:
+        for match in islice(subject.reached.finditer(lower), MOST_NUMBERS):
+            of = match.span("of") if match["of"] is not None else None
+            name = " ".join(re.split(r"[\s_.]+", match["name"] or ""))[:LABEL_CHARS]
+            yield subject, subject.label or name, Number(*match.span("number"), False, None, of, "", match.start())
+
+
+def _meanings(template: str, logger: str, limited: bool) -> Iterator[tuple[Subject, str, Number]]:
+    for number in _numbers(template):
+        subject = _length_of(number, template, logger, limited) if number.is_length else _count_of(number, template)
+        if subject is not None:
+            yield subject, _label(subject, number, template), number
 
 
 def _numbers(text: str) -> Iterator[Number]:
     """Keyed numbers, then lengths in plain text, then counts with their names."""
     taken: list[tuple[int, int]] = []
-    for match in islice(_KEYED.finditer(text), MOST_NUMBERS):
+    for match in islice(_KEYED.finditer(text), 2 * MOST_NUMBERS):
         number = _keyed(match, _clause(text, match.start(), taken))
-        if number is not None and number.seconds is None and number.of is None and _counted(number.key) is None:
+        if number is not None and not number.is_length and number.of is None and _counted(number.key) is None:
             continue  # `sweep: 24543 entries`: the name comes behind
         taken.append(match.span())
         if number is not None:
@@ -117,9 +261,7 @@ def _numbers(text: str) -> Iterator[Number]:
         if not _overlaps(match.start(), taken):
             clause = _clause(text, match.start(), taken)
             taken.append(match.span())
-            seconds = parse_duration(match["length"] or match["chinese"])
-            if seconds is not None and 0 <= seconds <= LONGEST_S:
-                yield Number(seconds, None, None, "", match.start(), clause)
+            yield Number(*match.span(), True, None, None, "", clause)
     if _COUNT_WORDS.search(text, 0, COUNTED_CHARS):
         yield from _counts(text, taken)
 
@@ -128,9 +270,8 @@ def _counts(text: str, taken: list[tuple[int, int]]) -> Iterator[Number]:
     for regex in (_COUNTED, _NAMED):
         for match in regex.finditer(text, 0, COUNTED_CHARS):
             if not _overlaps(match.start("number"), taken):
-                of = float(match["of"]) if match["of"] else None
-                value = float(match["number"].replace(",", ""))
-                yield Number(None, value, of, match["name"], match.start("number"), match.start())
+                of = match.span("of") if match["of"] else None
+                yield Number(*match.span("number"), False, None, of, match["name"], match.start())
 
 
 def _overlaps(position: int, taken: list[tuple[int, int]]) -> bool:
@@ -145,63 +286,48 @@ def _clause(text: str, position: int, taken: list[tuple[int, int]]) -> int:
 
 
 def _keyed(match: re.Match[str], clause: int) -> Number | None:
-    key, unit = match["key"], match["unit"]
-    of = float(match["of"]) if match["of"] else None
+    key = match["key"]
     if _SETTING_KEY.search(key):
         return None
-    seconds = parse_duration(f"{match['number']}{unit}") if unit is not None else _by_key(key, match["number"])
-    if seconds is not None:
-        fits = 0 <= seconds <= LONGEST_S
-        return Number(seconds, None, None, key, match.start("number"), clause) if fits else None
-    value = float(match["number"].replace(",", ""))
-    return Number(None, value, of, key, match.start("number"), clause)
+    start, end = match.span("number")
+    if match["unit"] is not None:
+        return Number(start, match.end("unit"), True, None, None, key, clause)
+    factor = _factor_of(key, match["number"])
+    of = match.span("of") if match["of"] else None
+    return Number(start, end, factor is not None, factor, of, key, clause)
 
 
-def _by_key(key: str, number: str) -> float | None:
+def _factor_of(key: str, number: str) -> float | None:
     """`took_ms=812`: the key has the unit; `elapsed=1.23`: seconds, as a plain decimal of a measure."""
     unit = _KEY_UNIT.search(key)
     if unit is not None:
         name = (unit["unit"] or unit["camel"]).lower()
-        factor = 60.0 if name == "minutes" else next(f for start, f in _KEY_UNITS_S if name.startswith(start))
-        return float(number.replace(",", "")) * factor
-    if "." in number and _MEASURE_KEY.match(key):
-        return float(number.replace(",", ""))
-    return None
+        return 60.0 if name == "minutes" else next(f for start, f in _KEY_UNITS_S if name.startswith(start))
+    return 1.0 if "." in number and _MEASURE_KEY.match(key) else None
 
 
-def _length_of(number: Number, text: str, logger: str) -> Subject | None:
-    """What a length is the length of. Lines repeat but for their numbers, so that the answer is remembered without them."""
-    begin = max(0, number.start - CONTEXT_CHARS)
-    first = _FIRST.search(text)
-    head = text[: first.start() if first is not None else number.start][:CONTEXT_CHARS]
-    behind = _PURPOSE.match(text, number.start)
-    return _subject_of(
-        number.key,
-        text[max(begin, number.clause) : number.start].translate(_DIGITS),
-        head.translate(_DIGITS),
-        behind[0].translate(_DIGITS) if behind is not None else "",
-        logger,
-        _ACCESS.search(text) is not None,
-    )
-
-
-@lru_cache(maxsize=4096)
-def _subject_of(key: str, clause: str, head: str, behind: str, logger: str, access: bool) -> Subject | None:
-    """Its key, its clause, the head of its line, what follows it, the logger; else an operation. None for a setting."""
-    clause = clause.lower()
-    if _SETTING.search(clause[: clause.rfind(key.lower())] if key else clause.rstrip()):
+def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject | None:
+    """Its key, its clause, what follows it, the head of its line, the logger; else an operation. None for a setting."""
+    clause = text[max(0, number.start - CONTEXT_CHARS, number.clause) : number.start].lower()
+    key = number.key.lower()
+    said = clause[: clause.rfind(key)] if key else clause.rstrip()
+    if text.startswith(IDLE) or _SETTING.search(said) or _SETTING_BEHIND.match(text, number.end):
         return None
-    plain = _MEASURE_KEY.match(key) is not None
-    own = _named(LENGTHS, key.lower().replace("_", " ")) if key and not plain else None
+    own = _named(LENGTHS, _words(key)) if key and not _MEASURE_KEY.match(key) else None
     if own is not None:
         return own
-    if access:
+    access = _ACCESS.search(text)
+    if access is not None and access.start() < number.start and not limited:
         return OPERATION
-    for context in (clause, behind, head, logger.replace(".", " ")):
-        subject = _named(LENGTHS, context.lower())
-        if subject is not None:
-            return subject
-    return OPERATION
+    first, behind = _FIRST.search(text), _PURPOSE.match(text, number.start)
+    head = text[: first.start() if first is not None else number.start][:CONTEXT_CHARS]
+    contexts = (clause, behind[0] if behind is not None else "", head, " 429" if limited else "", _words(logger))
+    found = (_named(LENGTHS, context.lower()) for context in contexts)
+    return next((subject for subject in found if subject is not None), OPERATION)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ").replace(".", " ")
 
 
 def _named(subjects: tuple[Subject, ...], context: str) -> Subject | None:
@@ -210,33 +336,32 @@ def _named(subjects: tuple[Subject, ...], context: str) -> Subject | None:
 
 @lru_cache(maxsize=1024)
 def _counted(key: str) -> Subject | None:
-    return _named(COUNTS, key.lower().replace("_", " ")) or _named(COUNTS, key.lower())
+    return _named(COUNTS, _words(key.lower())) or _named(COUNTS, key.lower())
 
 
 def _count_of(number: Number, text: str) -> Subject | None:
-    """What is counted; `8/8 workers busy` is not a count but says that it is full."""
-    return _counted(number.key) if number.of is None else _full(number, text.lower())
+    """What is counted; `8/8 workers busy` says that it is full; `4 jobs pending` beside it wait for it."""
+    if number.of is not None:
+        return _full(number, text.lower()) or _counted(number.key)
+    subject = _counted(number.key)
+    return THREADS if subject is not None and subject.lane is Lane.QUEUE and BUSY.search(text.lower()) else subject
 
 
 def _full(number: Number, lower: str) -> Subject | None:
-    if not number.of or number.value is None or number.value < number.of:
-        return None
     near = lower[max(0, number.start - 30) : number.start + 40]
-    if re.search(r"pool|conn|db|slot|连接", near):
-        return FULL_POOL
-    return FULL_THREADS if re.search(r"thread|worker|executor|线程|忙", near) else None
+    if not _IN_USE.search(near):
+        return None
+    if _THREAD_WORDS.search(near):
+        return FULL_THREADS
+    return FULL_POOL if re.search(r"pool|conn|db|slot|连接", near) else FULL_THREADS if "忙" in near else None
 
 
-def _fields(subject: Subject, number: Number, text: str) -> Fields:
-    label = subject.label
+def _label(subject: Subject, number: Number, text: str) -> str:
     if subject is OPERATION:
-        label = _operation(number, text)
-    elif subject.lane is Lane.UPSTREAM:
-        names = "/".join(_NAMES.findall(text)[:2])
-        label = f"{subject.label} {names}".strip()
-    elif subject.form == "level":
-        label = number.key
-    return Fields(number.seconds, number.value, "", label, "", None)
+        return _operation(number, text)
+    if subject.lane is Lane.UPSTREAM:
+        return f"{subject.label} {'/'.join(_NAMES.findall(text)[:2])}".strip()
+    return number.key if subject.form is Form.LEVEL else subject.label
 
 
 def _operation(number: Number, text: str) -> str:

@@ -1,14 +1,16 @@
 """What one piece of a log said, as a value that can be merged: the answer does not depend on how the reading was cut.
 
-Why sampling is by stretches of time: memory must stay flat whatever the file size, but a pair of lines must stay whole and
-the sample must be the same for any order of pieces. So a kind that has too many events keeps those of every second (fourth
-...) stretch, chosen by a hash, plus its longest. Both are decided by the set alone: merging is union, then trimming.
+Why sampling is by stretches of time: memory must stay flat whatever the file size, but a pair of lines must stay whole
+and the sample must be the same for any order of pieces. So a kind that has too many events keeps those of every second
+(fourth ...) stretch, chosen by a hash, plus its longest. Both are decided by the set alone: merging is union, then
+trimming.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 STRETCH_S = 64.0
@@ -60,10 +62,16 @@ class Reservoir:
     level: int = 0
     kept: list[Seen] = field(default_factory=list)
     longest: list[Seen] = field(default_factory=list)
+    floor_s: float = float("-inf")  # what is shorter is not among the longest any more
 
-    def add(self, seen: Seen) -> None:
+    def counts(self, at_s: float, seconds: float | None) -> bool:
+        """Count one event. False if it will not be kept either, so that there is no need to make it."""
         self.count += 1
-        if seen.seconds is not None:
+        return not self.level or (seconds is not None and seconds >= self.floor_s) or _level(at_s) >= self.level
+
+    def keep(self, seen: Seen) -> None:
+        """One that was counted."""
+        if seen.seconds is not None and seen.seconds >= self.floor_s:
             self.longest.append(seen)
         if not self.level or _level(seen.at_s) >= self.level:
             self.kept.append(seen)
@@ -76,10 +84,12 @@ class Reservoir:
         if len(self.longest) > most // 3:
             self.longest.sort(key=lambda s: (-(s.seconds or 0.0), s.order))
             del self.longest[most // 3 :]
+            self.floor_s = max(self.floor_s, self.longest[-1].seconds or 0.0)
 
     def merge(self, other: Reservoir) -> None:
         self.count += other.count
         self.level = max(self.level, other.level)
+        self.floor_s = max(self.floor_s, other.floor_s)
         self.kept = [seen for seen in [*self.kept, *other.kept] if _level(seen.at_s) >= self.level]
         self.longest += other.longest
 
@@ -87,9 +97,14 @@ class Reservoir:
         return sorted({seen.order: seen for seen in [*self.kept, *self.longest]}.values(), key=lambda s: s.order)
 
 
+@lru_cache(maxsize=256)
+def _stretch_level(stretch: int) -> int:
+    return 64 - ((stretch * _HASH) & _MASK).bit_length()
+
+
 def _level(at_s: float) -> int:
     """Leading zeros of a hash of the stretch of time: level n keeps one stretch in 2**n."""
-    return 64 - ((int(at_s // STRETCH_S) * _HASH) & _MASK).bit_length()
+    return _stretch_level(int(at_s // STRETCH_S))
 
 
 class Quiet(NamedTuple):
@@ -125,11 +140,21 @@ class Partial:
     notes: set[tuple[int, str]] = field(default_factory=set)
 
     def add(self, seen: Seen) -> None:
-        reservoir = self.reservoirs.get(seen.kind)
+        reservoir = self.reservoir(seen.kind)
+        if reservoir.counts(seen.at_s, seen.seconds):
+            self.keep(reservoir, seen)
+
+    def reservoir(self, kind: str) -> Reservoir:
+        reservoir = self.reservoirs.get(kind)
         if reservoir is None:
-            reservoir = self.reservoirs[seen.kind] = Reservoir()
-        reservoir.add(seen)
-        if len(reservoir.kept) + len(reservoir.longest) > 2 * MOST:
+            reservoir = self.reservoirs[kind] = Reservoir()
+        return reservoir
+
+    def keep(self, reservoir: Reservoir, seen: Seen) -> None:
+        """An event that its reservoir has counted."""
+        reservoir.keep(seen)
+        held = len(reservoir.kept) + len(reservoir.longest)
+        if held > 3 * LEAST and held > 3 * self.most:
             reservoir.trim(self.most)
 
     def resolution_of(self, file: int) -> float | None:

@@ -43,6 +43,7 @@ class Line(NamedTuple):
     resolution_s: float
     continued: bool  # the next line goes on with this one
     zoned: bool = False  # the stamp says its zone
+    written_s: float | None = None  # when a wrapper around the line, on the same clock, says that it arrived
 
 
 class _Plan:
@@ -132,12 +133,20 @@ class LineParser:
 
     def _remember_bare(self, line: bytes) -> float | None:
         second = line[:19]
-        at_s = stamps.iso(second, self._reference_s) if _BARE.match(second) else None
+        if not _BARE.match(second):
+            return None
+        at_s = self._bare_seconds.get(second[:17] + b"00")
+        if at_s is not None and second[17:] < b"60":
+            at_s += int(second[17:])
+        else:
+            at_s = stamps.iso(second, self._reference_s)
         if at_s is None:
             return None
         if len(self._bare_seconds) >= REMEMBERED:
             self._bare_seconds.clear()
         self._bare_seconds[second] = at_s
+        if second[17:] < b"60":
+            self._bare_seconds[second[:17] + b"00"] = at_s - int(second[17:])
         return self._bare_stamp(line)
 
     def formats_of(self, line: bytes, *, access: bool = False, depth: int = 0) -> tuple[Format, ...]:
@@ -236,6 +245,7 @@ class LineParser:
             0.0 if at_s is None else _RESOLUTIONS_S.get(fraction) or stamps.resolution_s(len(fraction or b"")),
             False,
             zone is not None,
+            None,
         )
         read = tuple.__new__(Line, parts)  # a third of what Line(...) costs
         return read if plan.plain else self._finished(read, line, plan, match, depth)
@@ -347,8 +357,10 @@ def _merged(outer: Line, inner: Line) -> Line:
     zoned = stamped.zoned
     if own and at_s is not None and outer.zoned and not inner.zoned:
         at_s, zoned = at_s + _zone_shift_s(at_s, outer.at_s or at_s), True
+    same_clock = own and outer.at_s is not None and outer.zoned == zoned
     return inner._replace(
         at_s=at_s,
+        written_s=outer.at_s if same_clock and inner.written_s is None else inner.written_s,
         zoned=zoned,
         resolution_s=stamped.resolution_s,
         format=stamped.format or outer.format,

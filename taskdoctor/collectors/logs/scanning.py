@@ -7,8 +7,9 @@ together than a silence needs no second look.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -17,8 +18,10 @@ from taskdoctor.collectors.logs.event import Fields, LogEvent, extract, matching
 from taskdoctor.collectors.logs.measuring import HINT, measured
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
 from taskdoctor.collectors.logs.prefilter import Prefilter
-from taskdoctor.collectors.logs.prefix import Line, LineParser
-from taskdoctor.model import Form
+from taskdoctor.collectors.logs.prefix import Line, LineParser, dateless
+from taskdoctor.collectors.logs.recall import Text, fields_anew, fields_of
+from taskdoctor.collectors.logs.stamps import DAY_S
+from taskdoctor.model import Form, Lane
 
 PARTIAL_CHARS = 64 * 1024  # of a line that a container runtime cut into pieces
 LOOK_BACK = 64  # lines, for the stamp that a line without one belongs to
@@ -27,6 +30,20 @@ MOST_LINES = 200_000  # stamped lines kept per worker for the reading of silence
 WORKERS = 64  # told apart; more are one
 QUIET_FACTOR = 20.0  # a silence in a big log lasts this many times the mean distance of lines around it
 QUIET_S = 1.0
+MIDNIGHT_S = 12 * 3600.0  # a time of day that goes back by more is on the next day
+LATE_S = 0.5  # between a line's stamp and that of the wrapper around it; buffers alone cost less
+
+# Told by two stamps of one line, not by its text: no part of the discovered events, so that it has no literals.
+WRITTEN_LATE = LogEvent(
+    kind="log-written-late",
+    lane=Lane.LOGGING,
+    form=Form.SPAN,
+    literals=(),
+    pattern="",
+    samples=(),
+    label="log handler",
+    title="a line written long after its stamp",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,9 @@ class Scanner:
         self._first_s: float | None = None
         self._latest_s: float | None = None
         self._last_s: float | None = None  # of the line before
+        self._days = 0  # midnights passed, in a log whose stamps have no date
+        self._time_of_day_s: float | None = None
+        self._recall = prefilter.recall(file)
         self._streams: dict[str, list[silence.Stamped]] = defaultdict(list)
         self._pending = ""  # what a container runtime cut off and continues in the next line
         self._context: dict[str, int] = {}  # lane of a recent event -> its line: frames of a stack follow it
@@ -64,9 +84,7 @@ class Scanner:
         return self._completed(deepcopy(self.partial))
 
     def _completed(self, partial: Partial) -> Partial:
-        partial.edges.append(
-            Edge(self._file, self._piece, self._lines, self._bytes, self._first_s, self._latest_s)
-        )
+        partial.edges.append(Edge(self._file, self._piece, self._lines, self._bytes, self._first_s, self._latest_s))
         for worker, stream in sorted(_by_writer(self._streams).items()):
             self._read_silences(worker, stream, partial)
         partial.trim()
@@ -88,7 +106,7 @@ class Scanner:
     def scan_line(self, raw: bytes, announced: Iterable[int] | None = None) -> None:
         """One line; without `announced` its literals are looked for here."""
         self._lines += 1
-        line = self._parser.parse(raw)
+        line = self._dated(self._parser.parse(raw))
         message = line.message
         if self._pending:
             message, self._pending, announced = self._pending + message, "", None
@@ -103,6 +121,15 @@ class Scanner:
             self._keep_for_silence(line, message)
         wanted = self._prefilter.in_line(message.encode("utf-8", "replace")) if announced is None else announced
         self._emit(line, message, at_s, wanted)
+
+    def _dated(self, line: Line) -> Line:
+        """A time of day on the day that the lines before it have come to: the clock going far back is midnight."""
+        if line.at_s is None or not dateless(line.format):
+            return line
+        if self._time_of_day_s is not None and line.at_s < self._time_of_day_s - MIDNIGHT_S:
+            self._days += 1
+        self._time_of_day_s = line.at_s
+        return line._replace(at_s=line.at_s + self._days * DAY_S) if self._days else line
 
     def _count(self, line: Line, raw: bytes) -> None:
         partial, file = self.partial, self._file
@@ -147,7 +174,8 @@ class Scanner:
         first_line = self._lines
         counted_to, lines = start, 0
         line_end = -1
-        wanted: set[int] = set()
+        wanted: tuple[int, ...] = ()
+        announced, union = self._prefilter.announced, self._prefilter.union
         line_start = start
         view = memoryview(data)[start:end]
         candidates = self._prefilter.candidates(view)
@@ -163,8 +191,9 @@ class Scanner:
                 lines += data.count(b"\n", counted_to, line_start)
                 counted_to = line_start
                 self._lines = first_line + lines + 1
-                wanted = set()
-            wanted.update(self._prefilter.announced[which])
+                wanted = announced[which]
+            elif wanted is not announced[which]:
+                wanted = union(wanted, announced[which])
         if wanted:
             self._emit_raw(data, start, line_start, line_end, wanted)
         lines += data.count(b"\n", counted_to, end)
@@ -172,11 +201,41 @@ class Scanner:
         self._lines = first_line + lines
         self._look_for_silence(data, start, end, first_line, lines)
 
-    def _emit_raw(self, data: bytearray, block: int, start: int, end: int, wanted: set[int]) -> None:
-        line = self._parser.parse(bytes(data[start:end]))
+    def _emit_raw(self, data: bytearray, block: int, start: int, end: int, wanted: tuple[int, ...]) -> None:
+        raw = bytes(memoryview(data)[start:end])
+        if not self._prefilter.following.isdisjoint(wanted):
+            wanted = self._in_context(wanted)
+        text = self._recall.get(raw, wanted)
+        at_s = self._parser.stamp(raw) if text is not None else None
+        if text is not None and at_s is not None:
+            if self._window.holds(at_s):
+                self._say_again(text, raw, at_s)
+            return
+        line = self._parser.parse(raw)
         at_s = line.at_s if line.at_s is not None else self._stamp_before(data, block, start)
         if at_s is None or self._window.holds(at_s):
-            self._emit(line, line.message, at_s, wanted)
+            found, measures = self._emit(line, line.message, at_s, wanted)
+            self._recall.keep(raw, wanted, line, found, measures=measures)
+
+    def _say_again(self, text: Text, raw: bytes, at_s: float) -> None:
+        """Keep what a line says that differs from one read before in its digits only."""
+        worker = text.worker if text.worker_at is None else raw[slice(*text.worker_at)].decode("utf-8", "replace")
+        for said in text.sayings:
+            self._context[said.lane] = self._lines
+            if said.anew:
+                fields = fields_anew(said, raw[slice(*text.message_at)].decode("utf-8", "replace"))
+                if fields is None:
+                    continue
+            elif said.simple and said.seconds_at is None:
+                fields = said.fields
+            else:
+                fields = fields_of(said, raw)
+            self._keep(said.kind, fields, worker, at_s, text.resolution_s)
+        if text.measures:
+            message = raw[slice(*text.message_at)].decode("utf-8", "replace")
+            logger = text.logger if text.logger_at is None else raw[slice(*text.logger_at)].decode("utf-8", "replace")
+            for subject, fields in measured(message, logger):
+                self._keep(subject.kind, fields, worker, at_s, text.resolution_s)
 
     def _stamp_before(self, data: bytearray, block: int, start: int) -> float | None:
         """The stamp of the line that a line without one continues, looked for within its block."""
@@ -263,38 +322,59 @@ class Scanner:
                 )
             )
 
-    def _emit(self, line: Line, message: str, at_s: float | None, announced: Iterable[int]) -> None:
-        """Keep what the line says: what is known of it, else the numbers of a stranger's line with their subjects."""
+    def _emit(
+        self, line: Line, message: str, at_s: float | None, announced: Iterable[int]
+    ) -> tuple[list[tuple[LogEvent, re.Match[str]]], bool]:
+        """Keep what the line says: what is known of it, else the numbers of a stranger's line with their subjects.
+
+        Also what was found, and whether the numbers were looked at.
+        """
         prefilter = self._prefilter
-        wanted = [prefilter.events[index] for index in sorted({*announced, *prefilter.every_line})]
-        found = matching(message, self._in_context(wanted)) if wanted else []
+        wanted = self._in_context(sorted({*announced, *prefilter.every_line}))
+        found = matching(message, [prefilter.events[index] for index in wanted]) if wanted else []
         for event, match in found:
             self._context[event.lane] = self._lines
-            self._keep(event.kind, extract(event, match), line, at_s)
-        if HINT.search(message) and all(event.form is Form.MARK for event, _ in found):
+            self._keep(event.kind, extract(event, match), line.worker, at_s, line.resolution_s)
+        measures = HINT.search(message) is not None and all(event.form is Form.MARK for event, _ in found)
+        if measures:
             for subject, fields in measured(message, line.logger):
-                self._keep(subject.kind, fields, line, at_s)
+                self._keep(subject.kind, fields, line.worker, at_s, line.resolution_s)
+        if line.written_s is not None and line.at_s is not None:
+            self._keep_late(line, line.written_s, line.written_s - line.at_s)
+        return found, measures
 
-    def _keep(self, kind: str, fields: Fields, line: Line, at_s: float | None) -> None:
-        self.partial.add(
-            Seen(
-                at_s if at_s is not None else 0.0,
+    def _keep_late(self, line: Line, written_s: float, delay_s: float) -> None:
+        """A line that reached the wrapper around it long after its stamp: a log handler or its pipe was blocked."""
+        if delay_s - line.resolution_s >= LATE_S:
+            fields = Fields(delay_s, None, "", WRITTEN_LATE.label, "", None)
+            self._keep(WRITTEN_LATE.kind, fields, line.worker, written_s, line.resolution_s)
+
+    def _keep(self, kind: str, fields: Fields, worker: str, at_s: float | None, resolution_s: float) -> None:
+        partial = self.partial
+        reservoir = partial.reservoir(kind)
+        when_s = 0.0 if at_s is None else at_s
+        if reservoir.counts(when_s, fields[0]):
+            parts = (
+                when_s,
                 self._file,
                 self._piece,
                 self._lines,
                 kind,
                 *fields,
-                line.worker,
+                worker,
                 at_s is not None,
-                line.resolution_s,
+                resolution_s,
             )
-        )
+            partial.keep(reservoir, tuple.__new__(Seen, parts))
 
-    def _in_context(self, events: Iterable[LogEvent]) -> Iterator[LogEvent]:
+    def _in_context(self, wanted: Iterable[int]) -> tuple[int, ...]:
         """Events without those that only count right after another (frames of a stack), where that one is not near."""
-        for event in events:
-            if not event.follows or self._lines - self._context.get(event.follows, -FRAMES - 1) <= FRAMES:
-                yield event
+        events, earliest = self._prefilter.events, self._lines - FRAMES
+        return tuple(
+            index
+            for index in wanted
+            if not events[index].follows or self._context.get(Lane(events[index].follows), -FRAMES - 1) >= earliest
+        )
 
 
 def _by_writer(streams: Mapping[str, list[silence.Stamped]]) -> Mapping[str, list[silence.Stamped]]:

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -83,7 +84,7 @@ def beats(lines: Sequence[Stamped], resolution_s: float) -> tuple[Beat, ...]:
 
 
 def _beat(name: str, at: Sequence[float], resolution_s: float) -> Beat | None:
-    steps = [b - a for a, b in zip(at, at[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(at)]
     period_s = median(steps)
     if period_s < max(FASTEST_S, 2 * resolution_s):
         return None

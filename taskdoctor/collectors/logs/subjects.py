@@ -1,9 +1,9 @@
 """What a stranger's numbers are about, as data: words that name a subject, and the lane that it belongs to.
 
-Why words and not patterns: nobody can foresee how a team writes "LLM first token 331ms", "db_wait_ms=812" or "首包 1.15秒";
-but what such a line speaks of is named by few words. `measuring` finds the numbers, these tables say what they are of.
-The first subject that a context names wins, so the order of the tables is from the telling to the common. Words are
-matched at the start of a word, lower case; Chinese anywhere.
+Why words and not patterns: nobody can foresee how a team writes "LLM first token 331ms", "db_wait_ms=812" or
+"首包 1.15秒"; but what such a line speaks of is named by few words. `measuring` finds the numbers, these tables say
+what they are of. The first subject that a context names wins, so the order of the tables is from the telling to the
+common. Words are matched at the start of a word, lower case; Chinese anywhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,15 @@ class Subject:
     title: str = ""
     samples: tuple[str, ...] = ()
     near_misses: tuple[str, ...] = ()
+    pattern: str = ""  # instead of words, where a number is a moment of its own: groups `name`, `number`, `of`
+    floor: float = 0.0  # and counts from here; percent, if there is an `of`
+    sign: str = ""  # what a label with the number ends in
     pair: str = field(default="", init=False)
+
+    @cached_property
+    def reached(self) -> re.Pattern[str]:
+        """Where a gauge with a floor stands in a message (lower case)."""
+        return re.compile(self.pattern)
 
     @cached_property
     def _words(self) -> re.Pattern[str]:
@@ -85,7 +93,12 @@ LENGTHS: tuple[Subject, ...] = (
         label="retry",
         starts=True,
         title="back-off",
-        samples=("retrying in 4.2s", "429 from provider, backing off 8s", "rate limited, sleeping 12 s", "限流, 3.5秒后重试"),
+        samples=(
+            "retrying in 4.2s",
+            "429 from provider, backing off 8s",
+            "rate limited, sleeping 12 s",
+            "限流, 3.5秒后重试",
+        ),
         near_misses=("reconnected to queue after retry in 3s",),
     ),
     _length(
@@ -164,7 +177,11 @@ LENGTHS: tuple[Subject, ...] = (
         "日志",
         title="logging",
         label="log handler",
-        samples=("log flush took 812ms", "logship: POST http://loki:3100/push -> 204 in 1545ms", "stdout write blocked 1.2s"),
+        samples=(
+            "log flush took 812ms",
+            "logship: POST http://loki:3100/push -> 204 in 1545ms",
+            "stdout write blocked 1.2s",
+        ),
     ),
     _length(
         "teardown",
@@ -184,7 +201,12 @@ LENGTHS: tuple[Subject, ...] = (
         never=("lasted", "session length", "was open", "alive for", "online", "after", "idle"),
         title="teardown",
         label="close",
-        samples=("session close took 3.2s", "cleanup done elapsed_ms=4120", "会话清理耗时: 1.20秒", "closing browser context: 2.4s"),
+        samples=(
+            "session close took 3.2s",
+            "cleanup done elapsed_ms=4120",
+            "会话清理耗时: 1.20秒",
+            "closing browser context: 2.4s",
+        ),
         near_misses=("connection closed after 312s",),
     ),
     _length(
@@ -199,7 +221,12 @@ LENGTHS: tuple[Subject, ...] = (
         "锁",
         title="waiting for a lock",
         label="lock",
-        samples=("waited 3.2s for lock session-store", "lock_wait_ms=812", "roster lock acquired after 4.1s", "等待锁 2.3秒"),
+        samples=(
+            "waited 3.2s for lock session-store",
+            "lock_wait_ms=812",
+            "roster lock acquired after 4.1s",
+            "等待锁 2.3秒",
+        ),
     ),
     _length(
         "pool",
@@ -227,7 +254,11 @@ LENGTHS: tuple[Subject, ...] = (
         "排队",
         title="waiting for a thread",
         label="executor",
-        samples=("to_thread queue wait 2.1s, 8/8 threads busy", "executor wait: 3.2s", "识别完成 排队3.10秒 计算0.55秒"),
+        samples=(
+            "to_thread queue wait 2.1s, 8/8 threads busy",
+            "executor wait: 3.2s",
+            "识别完成 排队3.10秒 计算0.55秒",
+        ),
     ),
     _length(
         "queue",
@@ -419,7 +450,9 @@ COUNTS: tuple[Subject, ...] = (
         "waiters",
         samples=("db_in_use=2 db_waiting=3",),
     ),
-    _count("descriptors", Lane.DESCRIPTORS, r"(?:open[ _-]?)?fds?(?![a-z])", "(?:file )?descriptors", "open[ _-]?files"),
+    _count(
+        "descriptors", Lane.DESCRIPTORS, r"(?:open[ _-]?)?fds?(?![a-z])", "(?:file )?descriptors", "open[ _-]?files"
+    ),
     _count(
         "tasks",
         Lane.TASKS,
@@ -483,9 +516,138 @@ COUNTS: tuple[Subject, ...] = (
     ),
 )
 
-ALL: dict[str, Subject] = {subject.kind: subject for subject in (*LENGTHS, *COUNTS, OPERATION)}
-
 # Full: every slot of so many in use. A moment, since such a line is written when it is full.
-FULL_THREADS = Subject("counted-threads-full", Lane.EXECUTOR, Form.MARK, (), label="all threads busy", title="executor full")
-FULL_POOL = Subject("counted-pool-full", Lane.POOL, Form.MARK, (), label="pool full", title="pool full")
-ALL |= {subject.kind: subject for subject in (FULL_THREADS, FULL_POOL)}
+FULL_THREADS = Subject(
+    "counted-threads-full",
+    Lane.EXECUTOR,
+    Form.MARK,
+    (),
+    label="all threads busy",
+    title="executor full",
+    floor=100.0,
+    samples=("executor: 8/8 workers busy, 4 jobs pending", "to_thread pool: 4/4 threads busy", "线程池 忙=4/4"),
+    near_misses=("executor: 7/8 workers busy", "2/2 workers started"),
+)
+FULL_POOL = Subject(
+    "counted-pool-full",
+    Lane.POOL,
+    Form.MARK,
+    (),
+    label="pool full",
+    title="pool full",
+    floor=100.0,
+    samples=("no connection (pool 4/4 in use)", "db pool 5 of 5 connections in use"),
+    near_misses=("pool: 3/4 in use", "retry 3/3 for db connection"),
+)
+
+_NUMBER = r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,6})?)"
+_SIGN = r"[\"']?(?: time)?(?:\s?[=:]\s?|\s(?:is |at |for |of )?)[\"']?"
+_NONE = r"(?P<of>(?!))?"  # it is not so much of anything
+
+# Gauges that are moments once they reach their floor: somebody measured that a resource is short.
+REACHED: tuple[Subject, ...] = (
+    Subject(
+        "counted-starved",
+        Lane.NOT_SCHEDULED,
+        Form.MARK,
+        (),
+        pattern=rf"(?<![a-z])(?P<name>(?:cpu[ _])?steal|io[ _]?wait|(?:cpu[ _])?throttled){_SIGN}{_NUMBER}{_NONE}\s?%",
+        floor=10.0,
+        sign="%",
+        title="short of CPU",
+        samples=("host: steal=33% load1=8.4", "cpu iowait=40%", "cgroup throttled 12% of periods"),
+        near_misses=("host: steal=3% load1=0.4", "iowait=0.4%", "cache hits 99%"),
+    ),
+    Subject(
+        "counted-run-delay",
+        Lane.NOT_SCHEDULED,
+        Form.MARK,
+        (),
+        pattern=(
+            r"(?<![a-z])(?P<name>run[ _-]?delay|sched[ _-]?wait|throttled|cpu[ _-]?wait)"
+            r"[\"']?\s?[=: ]\s?(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})? ?(?:ms|us|s))"
+            r" ?(?:/|per|in|of) ?(?P<of>[0-9]{1,6}(?:\.[0-9]{1,6})? ?(?:ms|s))(?![a-z])"
+        ),
+        floor=10.0,
+        sign="%",
+        title="runnable, but without a CPU",
+        samples=("host: run_delay=3378ms/10s", "throttled 812ms in 5s"),
+        near_misses=("host: run_delay=78ms/10s",),
+    ),
+    Subject(
+        "counted-memory-pressure",
+        Lane.MEMORY,
+        Form.MARK,
+        (),
+        pattern=(
+            r"(?P<name>(?:psi|pressure)[ _.]{1,2}mem(?:ory)?[ _.]{1,2}full[ _.]{1,2}avg10"
+            rf"|mem(?:ory)?[ _.]{{1,2}}(?:psi|pressure)[ _.]{{1,2}}full[ _.]{{1,2}}avg10){_SIGN}{_NUMBER}{_NONE}"
+        ),
+        floor=10.0,
+        sign="%",
+        title="memory pressure",
+        samples=(
+            "memory PSI full avg10=23%",
+            "proc: rss=840M psi.memory.full.avg10=49.40",
+            '"psi_mem_full_avg10": 30.33',
+        ),
+        near_misses=("psi.memory.full.avg10=0.13", "psi_mem_some_avg10=12"),
+    ),
+    Subject(
+        "counted-swapping",
+        Lane.MEMORY,
+        Form.MARK,
+        (),
+        pattern=(
+            r"(?<![a-z])(?P<name>swap(?:[ _-]?(?:in|out|io))?)(?: rate)?[=: ]{1,2}"
+            r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})?)"
+            rf"{_NONE} ?(?:m|mi|g|gi)b?(?:/s|ps)(?![a-z])"
+        ),
+        floor=10.0,
+        sign=" MB/s",
+        title="swapping",
+        samples=("swap 812 MB/s", "vmstat swap_in=93MB/s"),
+        near_misses=("swap 812 MB used", "swap_in=0MB/s"),
+    ),
+    Subject(
+        "counted-major-faults",
+        Lane.MEMORY,
+        Form.MARK,
+        (),
+        pattern=(
+            r"(?P<name>maj(?:or)?[ _]?(?:flt|faults?)(?: in| during| while)?"
+            r"[ _](?:the )?(?:during|gap|delta|hold|stall|pause)"
+            rf"|memory[._]high events){_SIGN}{_NUMBER}{_NONE}(?![0-9.])"
+        ),
+        floor=100.0,
+        label="page faults",
+        title="pages brought back from disk",
+        samples=(
+            "loop late by 4.62s, major faults during the gap: 3830 (swap-in)",
+            '{"lag_ms": 2509, "majflt_during": 1530}',
+            "memory.high events: 812",
+        ),
+        near_misses=("proc: rss=840M majflt=1200", "major faults during the gap: 3"),
+    ),
+    Subject(
+        "counted-pool-waiting",
+        Lane.POOL,
+        Form.MARK,
+        (),
+        pattern=(
+            r"(?P<name>(?:db|pool|conn(?:ection)?s?|redis|pg)[ _.]?(?:waiting|waiters|wait[ _]count|queued)"
+            rf"|(?<![a-z])waiters){_SIGN}{_NUMBER}{_NONE}(?![0-9.]|\s?(?:ms|s)(?![a-z]))"
+        ),
+        floor=1.0,
+        label="waiting for a connection",
+        title="waiting for a connection",
+        samples=("gauge db_in_use=2 db_waiting=3 inflight=4", "pool waiters: 2"),
+        near_misses=("gauge db_in_use=2 db_waiting=0", "pool_waiting=0.2s"),
+    ),
+)
+THREADS = COUNTS[0]
+BUSY = re.compile(r"executor|thread[ _-]?pool|(?:workers?|threads?) busy|线程池")
+
+ALL: dict[str, Subject] = {
+    subject.kind: subject for subject in (*LENGTHS, *COUNTS, OPERATION, FULL_THREADS, FULL_POOL, *REACHED)
+}

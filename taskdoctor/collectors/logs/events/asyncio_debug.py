@@ -4,7 +4,6 @@
 """
 
 from taskdoctor.collectors.logs.event import LogEvent
-from taskdoctor.collectors.logs.events.parts import TOOK
 from taskdoctor.model import Form, Lane
 
 EVENTS = (
@@ -12,7 +11,7 @@ EVENTS = (
         kind="asyncio-slow-callback",
         lane=Lane.LOOP_HELD,
         form=Form.SPAN,
-        literals=TOOK,
+        literals=("Executing <",),
         pattern=(
             r"Executing <(?:\w{0,20}Task \w{1,20}(?: name='[^']{0,200}')? coro=<(?P<label>[\w.<>]{1,120})\([^)]{0,80}\)"
             r"[^:>]{0,40} at (?P<site>[^\s>]{1,300}:\d{1,7})"
@@ -31,7 +30,6 @@ EVENTS = (
             "Executing <built-in method x> took 1.000 seconds",
         ),
         near_misses=(
-            "poll 4985.123 ms took 5003.456 ms: 1 events",
             "User input: Executing <Task x> took 3.0 seconds",
             "Executing <Task pending> took 3 tries",
         ),
@@ -41,7 +39,7 @@ EVENTS = (
         kind="asyncio-getaddrinfo",
         lane=Lane.DNS,
         form=Form.SPAN,
-        literals=TOOK,
+        literals=("Getting address info",),
         pattern=r"Getting address info (?P<label>[^\s,]{1,200})(?:, .{0,200})? took (?P<ms>\d{1,9}(?:\.\d{1,6})?) ?ms",
         samples=(
             "Getting address info api.example.com:443, type=<SocketKind.SOCK_STREAM: 1> took "

@@ -53,27 +53,3 @@ def any_of(*words: str) -> str:
     latin = [word for word in words if word.isascii()]
     chinese = [word for word in words if not word.isascii()]
     return "(?:" + "|".join([rf"(?:\b|_)(?:{'|'.join(latin)})", *chinese]) + ")"
-
-
-# "took " alone stands in too many lines that carry no number.
-TOOK = (*(f"took {digit}" for digit in range(10)), "took=", "took_", "took: ")
-
-# Any one of these is in a line with a length.
-LITERALS = (
-    *TOOK,
-    "lapsed",
-    "uration",
-    "atency",
-    "耗时",
-    "用时",
-    "花费",
-    "ed in ",
-    "done in ",
-    "sent in ",
-    "_ms=",
-    '_ms"',
-    "_second",
-    "_time=",
-    "time: ",
-    " ms)",
-)

@@ -4,7 +4,6 @@ The reasons that such lines give ("GIL pressure suspected") are constants of the
 """
 
 from taskdoctor.collectors.logs.event import LogEvent
-from taskdoctor.collectors.logs.events.parts import TOOK
 from taskdoctor.model import Form, Lane
 
 EVENTS = (
@@ -151,7 +150,7 @@ EVENTS = (
         kind="home-assistant-slow-update",
         lane=Lane.OPERATION,
         form=Form.SPAN,
-        literals=TOOK,
+        literals=("Updating state for",),
         pattern=(
             r"Updating state for (?P<label>[\w.]{1,120}) \(<.{1,200}>\) took "
             r"(?P<seconds>\d{1,5}(?:\.\d{1,6})?) seconds"
