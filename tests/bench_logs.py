@@ -166,7 +166,7 @@ def _packed(log: Path) -> Iterator[tuple[str, Path]]:
     from isal import igzip
 
     gz = log.with_suffix(".log.gz")
-    with log.open("rb") as source, igzip.IGzipFile(str(gz), "wb", compresslevel=1) as target:
+    with log.open("rb") as source, igzip.IGzipFile(str(gz), "wb", compresslevel=1) as target:  # type: ignore[no-untyped-call]
         shutil.copyfileobj(source, target, 1 << 20)
     yield "gz", gz
     zst = log.with_suffix(".log.zst")

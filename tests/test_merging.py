@@ -44,7 +44,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _log(tmp_path_factory.mktemp("logs") / "service.log", seed=3, lines=9_000)
 
 
-def _cut(path: Path, *, piece_blocks: int, workers: int) -> Snapshot:
+def _cut(path: Path, *, piece_blocks: int = 512, workers: int = 1) -> Snapshot:
     return collect([str(path)], Options(small_bytes=0, piece_blocks=piece_blocks, workers=workers))
 
 

@@ -1,7 +1,7 @@
 """The verdict: causes in order, risks, what is unexplained, what was blind, and what to do next.
 
-"Not enough evidence" and "healthy" are answers, not failures: too few stalls, a close race or mostly unexplained time are
-said, with what to collect next. Crying wolf is the commonest complaint about tools of this kind.
+"Not enough evidence" and "healthy" are answers, not failures: too few stalls, a close race or mostly unexplained time
+are said, with what to collect next. Crying wolf is the commonest complaint about tools of this kind.
 """
 
 from __future__ import annotations
