@@ -128,14 +128,14 @@ def test_with_a_real_writer(path: Path) -> None:
 
     got: list[bytes] = []
     deadline_s = time.monotonic() + 20.0  # a lost line must fail the test, not hang it
-    lines = follow(
-        item,
-        from_byte=path.stat().st_size,
-        stop=lambda: stopped.is_set() or time.monotonic() > deadline_s,
-        sleep=lambda _seconds: stopped.wait(0.001),
-    )
     writer = threading.Thread(target=write)
-    writer.start()
+
+    def wait(_seconds: float) -> None:
+        if writer.ident is None:
+            writer.start()  # once the file is open
+        stopped.wait(0.001)
+
+    lines = follow(item, stop=lambda: stopped.is_set() or time.monotonic() > deadline_s, sleep=wait)
     for line in lines:
         got.append(line)
         if line == written[-1]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taskdoctor.causes import _risks
 from taskdoctor.causes._example_logs import Said, Turn, growing, incident, pile, slow_tool
-from taskdoctor.diagnosis.claiming import marks, rising
+from taskdoctor.diagnosis.claiming import marks, rising, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Risk, Timeline
 
 ID = "orphan-processes"
 TITLE = "Subprocesses are left behind"
 SWARM = 5
+FEW_LEFT = 3  # children left, and lock waits after them, that are no coincidence
+LOCK_WAIT_S = 0.5
+BEFORE_SHARE = 0.1  # of the log without children left, and of the waits that may fall into it
 KILL_GRACE_S = 10.0  # what is tried on a child before it is given up
 CLIENT = "app.mcp.client:start:41"
 SELDOM, OFTEN = 0.25, 2.0  # left behind per turn, in the example
@@ -20,7 +25,23 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
     return (
         *marks(timeline, ID, Lane.CHILDREN, before_s=KILL_GRACE_S, weight=0.5, say="{label} inside the stall"),
         *rising(timeline, ID, Lane.CHILDREN, say="lateness rises with {label}: {first} -> {last}"),
+        *_held_locks(timeline),
     )
+
+
+def _held_locks(timeline: Timeline) -> tuple[Claim, ...]:
+    """Waits for a lock that began only when children had been left behind: they hold what everybody waits for."""
+    left = [mark.at_s for mark in timeline.marks.get(Lane.CHILDREN, ())]
+    waits = [event for event in timeline.spans.get(Lane.LOCK, ()) if (event.seconds or 0.0) >= LOCK_WAIT_S]
+    behind = [event for event in waits if left and event.at_s > min(left)]
+    watched_s = min(left) - timeline.window.start_s if left else 0.0
+    if len(left) < FEW_LEFT or len(behind) < FEW_LEFT or watched_s < BEFORE_SHARE * timeline.window.seconds:
+        return ()
+    if len(waits) - len(behind) > BEFORE_SHARE * len(waits):
+        return ()
+    only = replace(timeline, spans={Lane.LOCK: tuple(behind)})
+    say = f"waited {{seconds}} for a lock, after {len(left)} children were left behind ({{label}})"
+    return spans(only, ID, Lane.LOCK, weight=0.9, say=say)
 
 
 def risks(timeline: Timeline) -> tuple[Risk, ...]:

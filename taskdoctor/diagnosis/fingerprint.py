@@ -12,18 +12,28 @@ from collections.abc import Iterable, Sequence
 from taskdoctor.model import Event, Gap, Lane, Silence, Timeline
 
 EQUAL = 3  # equal lengths that are no coincidence
+MOST = 0.5  # of the work that is as long must fit
 LAG_FROM_S = 0.5
 LAG_SLACK = 1.5  # a beat measures from when it was due; what held the loop began before
 
 
 def held_by_work(timeline: Timeline, lanes: Iterable[Lane]) -> list[Event]:
-    """Spans of these lanes that fit silences, of every kind of work for which at least three do."""
+    """Spans of these lanes that fit silences, of every kind of work of which most long ones do, and at least three.
+
+    One that was in flight may fit by chance; then others as long as it do not.
+    """
     silences = _silences(timeline)
-    fitting: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    kinds: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in (event for lane in lanes for event in timeline.spans.get(lane, ())):
-        if any(_fits(event, silence) for silence in silences):
-            fitting[event.kind, event.label].append(event)
-    return [event for events in fitting.values() if len(events) >= EQUAL for event in events]
+        kinds[event.kind, event.label].append(event)
+    found = []
+    for events in kinds.values():
+        fitting = [event for event in events if any(_fits(event, silence) for silence in silences)]
+        if len(fitting) >= EQUAL:
+            shortest_s = min(event.seconds or 0.0 for event in fitting)
+            as_long = sum((event.seconds or 0.0) >= shortest_s for event in events)
+            found += fitting if len(fitting) >= MOST * as_long else []
+    return found
 
 
 def _silences(timeline: Timeline) -> Sequence[Gap]:

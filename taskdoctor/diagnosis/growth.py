@@ -19,6 +19,7 @@ from taskdoctor.model import Event, Interval, Lane, Place, Timeline
 WINDOWS = 12
 ENOUGH_SAMPLES = 12
 MIN_RISE = 5.0
+WORTH = {Lane.STATE: 1000.0, Lane.DISK: 1000.0}  # entries and files that fewer of make nothing late
 MIN_RATIO = 1.25
 BEYOND_CHANCE_Z = 2.33  # 1 % one-sided
 WORK = (Lane.OPERATION, Lane.DISK, Lane.STATE)
@@ -59,9 +60,9 @@ def growths(timeline: Timeline, *lanes: Lane) -> tuple[Growth, ...]:
     """What grew beyond chance and beyond load, steepest first."""
     found = []
     load = load_ratio(timeline)
-    for kind, label, place, points in _quantities(timeline, lanes):
+    for lane, kind, label, place, points in _quantities(timeline, lanes):
         lows = troughs(points, timeline.window)
-        if rises(lows) and not _is_load(lows, load):
+        if rises(lows) and not _is_load(lows, load) and lows[-1] - lows[0] >= WORTH.get(lane, 0.0):
             minutes = (points[-1][0] - points[0][0]) / 60
             found.append(Growth(kind, label, lows[0], lows[-1], minutes, place, points))
     return tuple(sorted(found, key=lambda g: (-(g.last - g.first) / max(g.first, 1.0), g.kind, g.label)))
@@ -69,15 +70,15 @@ def growths(timeline: Timeline, *lanes: Lane) -> tuple[Growth, ...]:
 
 def _quantities(
     timeline: Timeline, lanes: Sequence[Lane]
-) -> Iterator[tuple[str, str, Place, tuple[tuple[float, float], ...]]]:
+) -> Iterator[tuple[Lane, str, str, Place, tuple[tuple[float, float], ...]]]:
     """Every counted quantity of the lanes: what lines say, and how many children were opened and not closed."""
     for (kind, label, _), events in sorted(series_of(timeline, *lanes).items()):
-        yield kind, label, events[-1].place, tuple(_points(events))
+        yield events[-1].lane, kind, label, events[-1].place, tuple(_points(events))
     if Lane.CHILDREN in lanes:
         for pair, left in sorted(timeline.opens.items()):
             if left[0].lane is Lane.CHILDREN:
                 counted = tuple(open_over_time(timeline, Lane.CHILDREN, pair))
-                yield pair, f"open {pair}", left[-1].place, counted
+                yield Lane.CHILDREN, pair, f"open {pair}", left[-1].place, counted
 
 
 def troughs(points: Sequence[tuple[float, float]], window: Interval) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 
 SHORTEST_S = 0.01  # below this, lengths do not differ: "0ms" and "3ms" are the same
@@ -32,6 +33,18 @@ def late_above(seconds: Sequence[float], *, sigmas: float = 3.0) -> tuple[float,
     below = [middle - value for value in logs if value <= middle]
     spread = max(LEAST_SIGMA, MAD_TO_SIGMA * median(below))
     return math.exp(middle), math.exp(middle + sigmas * spread)
+
+
+def clustered(flags: Sequence[bool]) -> bool:
+    """Whether flagged values come in stretches, not evenly mixed with the others (Wald-Wolfowitz runs test, 1 %)."""
+    yes, total = sum(flags), len(flags)
+    no = total - yes
+    if min(yes, no) < 4:
+        return False
+    runs = 1 + sum(a != b for a, b in pairwise(flags))
+    expected = 1 + 2 * yes * no / total
+    variance = (expected - 1) * (expected - 2) / (total - 1)
+    return variance > 0 and (runs - expected) / math.sqrt(variance) < -2.33
 
 
 def kendall(values: Sequence[float]) -> float:

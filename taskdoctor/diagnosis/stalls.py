@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from taskdoctor.diagnosis.fingerprint import held_by_work
 from taskdoctor.diagnosis.intervals import covered_s, union
-from taskdoctor.diagnosis.robust import correlation, late_above, quantile
+from taskdoctor.diagnosis.robust import clustered, correlation, late_above, quantile
 from taskdoctor.diagnosis.timeline import held
 from taskdoctor.model import Event, Interval, Lane, Place, Stall, StallKind, Timeline
 
@@ -23,7 +23,7 @@ SHORT_EXCESS_S = 0.5  # ... or this much, when that is many times the normal
 SHORT_RATIO = 5.0
 RISING = 0.7  # rank correlation with time from which lengths are growing, not varying
 ENOUGH = 8  # comparable operations that make a normal
-CROWD = 0.25  # more than this share "late" may be a second mode (with tools, without), not lateness ...
+CROWD = 0.4  # more than this share "late", mixed evenly, may be a second mode (with tools, without) ...
 CROWD_RATIO = 4.0  # ... unless far beyond normal
 INNER_LANES = frozenset({Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS})
 WAIT_RATIO = 3.0  # of what four in five of such waits exceed
@@ -104,9 +104,19 @@ def _groups(timeline: Timeline, lanes: Iterable[Lane]) -> dict[tuple[Lane, str],
             if event.seconds is not None:
                 named[lane, event.kind, event.label or event.kind].append(event)
     groups: dict[tuple[Lane, str], list[Event]] = defaultdict(list)
-    for (lane, kind, label), events in named.items():
+    for (lane, kind, label), events in _told_once(named).items():
         groups[lane, label if len(events) >= ENOUGH else kind].extend(events)
     return groups
+
+
+def _told_once(named: dict[tuple[Lane, str, str], list[Event]]) -> dict[tuple[Lane, str, str], list[Event]]:
+    """Without pairs of lines (begun, done) about work that tells its own length too: it would count twice."""
+    measured = {(lane, label): len(events) for (lane, _, label), events in named.items() if not events[0].pair}
+    return {
+        (lane, kind, label): events
+        for (lane, kind, label), events in named.items()
+        if not events[0].pair or measured.get((lane, label), 0) < 0.5 * len(events)
+    }
 
 
 def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
@@ -114,8 +124,8 @@ def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
     normal_s, limit_s = late_above(_before_it_grew(events))
     if len(events) < ENOUGH:
         return Work(name, tuple(events), normal_s if slow_s is None else min(seconds), slow_s)
-    crowd = sum(_is_late(value, normal_s, limit_s) for value in seconds)
-    if crowd > CROWD * len(events):
+    flags = [_is_late(event.seconds or 0.0, normal_s, limit_s) for event in sorted(events, key=lambda e: e.at_s)]
+    if sum(flags) > CROWD * len(events) and not clustered(flags):
         limit_s = max(limit_s, CROWD_RATIO * normal_s)
     if slow_s is not None:
         limit_s = slow_s

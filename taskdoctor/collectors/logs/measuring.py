@@ -34,6 +34,8 @@ from taskdoctor.model import Form, Lane
 
 MOST_CHARS = 1024
 MOST_NUMBERS = 8
+BARE = frozenset({"size", "len", "length", "count", "depth", "items", "total"})  # of what, the word before says
+_LAST_WORD = re.compile(r"([A-Za-z]{2,20}) $")
 CONTEXT_CHARS = 80  # what lies farther from a number does not speak of it
 COUNTED_CHARS = 200
 LABEL_CHARS = 48
@@ -290,6 +292,8 @@ def _keyed(match: re.Match[str], clause: int) -> Number | None:
     if _SETTING_KEY.search(key):
         return None
     start, end = match.span("number")
+    if key in BARE and (before := _LAST_WORD.search(match.string, max(0, match.start() - 24), match.start())):
+        key = f"{before[1]} {key}"  # `history size=12`
     if match["unit"] is not None:
         return Number(start, match.end("unit"), True, None, None, key, clause)
     factor = _factor_of(key, match["number"])

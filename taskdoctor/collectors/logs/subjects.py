@@ -143,6 +143,7 @@ LENGTHS: tuple[Subject, ...] = (
         "suspend(?!ed (?:user|account))",
         "resum(?:e|ing) from",
         "clock (?:jump|step)",
+        "wall clock",
         "time jump",
         "asleep",
         "挂起",

@@ -286,7 +286,7 @@ EXHAUSTED = (
         kind="generic-children-left",
         lane=Lane.CHILDREN,
         form=Form.MARK,
-        literals=("rphan", "eftover", "still alive", "in use", "孤儿"),
+        literals=("rphan", "eftover", "still alive", "still running", "in use", "孤儿"),
         pattern=(
             r"(?:\b[Oo]rphan(?:ed|s)?\b[^;|]{0,30}(?:process|child|server|subprocess)"
             r"|\b[Ll]eftover\b[^;|]{0,30}(?:process|child|server|subprocess)"
@@ -297,6 +297,7 @@ EXHAUSTED = (
             "orphaned MCP process 4711",
             "leftover child processes: 3",
             "subprocess 4711 still alive after terminate",
+            "MCP server 'notes' (pid 3912) still running after close",
             "OSError: [Errno 98] error while attempting to bind on address: address already in use",
             "发现孤儿进程 4711",
         ),
