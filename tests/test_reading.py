@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskdoctor.collectors.logs import streams, unpacking
@@ -104,7 +104,7 @@ def test_small_files(log: Write, data: bytes) -> None:
 
 lines = st.lists(
     st.one_of(
-        st.binary(max_size=40),
+        st.lists(st.integers(32, 126), max_size=40).map(bytes),  # other bytes are other encodings: tested above
         st.builds(lambda byte, count: bytes([byte]) * count, st.integers(32, 126), st.integers(0, 3 * CELL_BYTES)),
         st.just(b"x" * (CELL_BYTES - 1)),
     ),
@@ -119,7 +119,6 @@ def test_any_split_of_the_cells_gives_the_whole(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, cuts: list[int]
 ) -> None:
     data = b"a log\n" * 40 + data  # so that it is none of the other kinds of file
-    assume(encoding_of(data).plain)  # GBK is given as UTF-8
     path = tmp_path_factory.mktemp("split") / "server.log"
     edges = [0, *sorted(set(cuts))]
     lasts = [edge - 1 for edge in edges[1:]]

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
+from taskdoctor.diagnosis.intervals import union
 from taskdoctor.model import Cause, Claim, Interval, Layer, Stall, StallKind
 
 NEST_SLACK_S = 0.25  # clocks of two lines about one wait differ by this much
 LOOP_LAYERS = frozenset({Layer.NOT_RUNNING, Layer.GC, Layer.LOOP_HELD})
 HOLDS_RATIO = 1.3
+MOST_CLAIMS = 500  # of one cause in one stall; the longest
 OWN_WAITS = frozenset({"slow-teardown"})  # layer 3, but it only holds what it is part of
 
 
@@ -37,16 +38,31 @@ class Share:
 
 def divide(stalls: Sequence[Stall], claims: Iterable[Claim], causes: Mapping[str, Cause]) -> tuple[Share, ...]:
     """Each stall with its owners."""
-    ordered = sorted(claims, key=lambda c: (c.interval, c.cause, c.weight))
-    starts = [claim.interval.start_s for claim in ordered]
-    longest_s = max((claim.interval.seconds for claim in ordered), default=0.0)
-    shares = []
-    for stall in stalls:
-        first = bisect_left(starts, stall.interval.start_s - longest_s)
-        last = bisect_left(starts, stall.interval.end_s)
-        near = [claim for claim in ordered[first:last] if _may_own(claim, stall, causes[claim.cause])]
-        shares.append(_share(stall, near, causes))
-    return tuple(shares)
+    by_cause: dict[str, list[Claim]] = defaultdict(list)
+    for claim in sorted(claims, key=lambda c: (c.interval, c.cause, c.weight)):
+        by_cause[claim.cause].append(claim)
+    indexes = [(causes[name], _Index(found)) for name, found in sorted(by_cause.items())]
+    return tuple(
+        _share(stall, [claim for cause, index in indexes for claim in index.near(stall, cause)], causes)
+        for stall in stalls
+    )
+
+
+class _Index:
+    """The claims of one cause by their start, so that a stall looks only at those around it."""
+
+    def __init__(self, ordered: Sequence[Claim]) -> None:
+        self._claims = ordered
+        self._starts = [claim.interval.start_s for claim in ordered]
+        self._longest_s = max(claim.interval.seconds for claim in ordered)
+
+    def near(self, stall: Stall, cause: Cause) -> list[Claim]:
+        first = bisect_left(self._starts, stall.interval.start_s - self._longest_s)
+        last = bisect_left(self._starts, stall.interval.end_s)
+        found = [claim for claim in self._claims[first:last] if _may_own(claim, stall, cause)]
+        if len(found) <= MOST_CLAIMS:
+            return found
+        return sorted(found, key=lambda c: (-c.interval.seconds, c.interval))[:MOST_CLAIMS]
 
 
 def _may_own(claim: Claim, stall: Stall, cause: Cause) -> bool:
@@ -69,24 +85,36 @@ def _may_own(claim: Claim, stall: Stall, cause: Cause) -> bool:
 
 def _share(stall: Stall, claims: Sequence[Claim], causes: Mapping[str, Cause]) -> Share:
     got: dict[str, float] = defaultdict(float)
-    for slice_, covering in _slices(stall.interval, claims):
+    for length_s, covering in _slices(stall.interval, claims):
         for cause, part in _owners(covering, causes).items():
-            got[cause] += part * slice_.seconds
+            got[cause] += part * length_s
     seconds = _within(stall.excess_s, got, causes)
     used = tuple(claim for claim in claims if seconds.get(claim.cause, 0.0) > 0)
     return Share(stall, seconds, used, frozenset(claim.cause for claim in used if claim.direct))
 
 
-def _slices(whole: Interval, claims: Sequence[Claim]) -> Iterable[tuple[Interval, list[Claim]]]:
-    """The stall cut at every boundary of a claim, with the claims that cover each piece."""
-    cuts = {whole.start_s, whole.end_s}
+def _slices(whole: Interval, claims: Sequence[Claim]) -> Iterator[tuple[float, list[Claim]]]:
+    """The stall cut where the covering changes: the length of each piece and one claim of each reading that covers it.
+
+    Claims of one reading (cause, kind, weight) are joined first: a thousand collections cost no more than their edges.
+    """
+    readings: dict[tuple[str, bool, float], list[Claim]] = defaultdict(list)
     for claim in claims:
-        cuts |= {max(whole.start_s, min(whole.end_s, edge)) for edge in (claim.interval.start_s, claim.interval.end_s)}
-    edges = sorted(cuts)
-    for start_s, end_s in pairwise(edges):
-        covering = [c for c in claims if c.interval.start_s <= start_s and c.interval.end_s >= end_s]
-        if covering:
-            yield Interval(start_s, end_s), covering
+        readings[claim.cause, claim.direct, claim.weight].append(claim)
+    edges: list[tuple[float, int, int]] = []
+    for number, same in enumerate(readings.values()):
+        for interval in union(claim.interval for claim in same):
+            edges.append((max(whole.start_s, interval.start_s), 1, number))
+            edges.append((min(whole.end_s, interval.end_s), -1, number))
+    shown = [same[0] for same in readings.values()]
+    active = [0] * len(shown)
+    last_s = whole.start_s
+    for at_s, step, number in sorted(edges):
+        covering = [claim for claim, count in zip(shown, active, strict=True) if count > 0]
+        if at_s > last_s and covering:
+            yield at_s - last_s, covering
+        last_s = max(last_s, at_s)
+        active[number] += step
 
 
 def _owners(covering: Sequence[Claim], causes: Mapping[str, Cause]) -> dict[str, float]:

@@ -6,6 +6,7 @@ began with the silence and ended with it.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -13,6 +14,7 @@ from taskdoctor.model import Event, Gap, Lane, Silence, Timeline
 
 EQUAL = 3  # equal lengths that are no coincidence
 MOST = 0.5  # of the work that is as long must fit
+END_SLACK_S = 0.1  # between the end of the work and the first line after the silence
 LAG_FROM_S = 0.5
 LAG_SLACK = 1.5  # a beat measures from when it was due; what held the loop began before
 
@@ -22,13 +24,26 @@ def held_by_work(timeline: Timeline, lanes: Iterable[Lane]) -> list[Event]:
 
     One that was in flight may fit by chance; then others as long as it do not.
     """
-    silences = _silences(timeline)
+    silences = sorted(_silences(timeline), key=lambda gap: gap.end_s)
+    if len(silences) < EQUAL:
+        return []
+    ends = [gap.end_s for gap in silences]
+    slack_s = END_SLACK_S + max(gap.uncertainty_s for gap in silences)
     kinds: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in (event for lane in lanes for event in timeline.spans.get(lane, ())):
         kinds[event.kind, event.label].append(event)
     found = []
     for events in kinds.values():
-        fitting = [event for event in events if any(_fits(event, silence) for silence in silences)]
+        fitting = [
+            event
+            for event in events
+            if any(
+                _fits(event, gap)
+                for gap in silences[
+                    bisect_left(ends, event.end_s - slack_s) : bisect_right(ends, event.end_s + slack_s)
+                ]
+            )
+        ]
         if len(fitting) >= EQUAL:
             shortest_s = min(event.seconds or 0.0 for event in fitting)
             as_long = sum((event.seconds or 0.0) >= shortest_s for event in events)
@@ -55,5 +70,5 @@ def _silences(timeline: Timeline) -> Sequence[Gap]:
 
 def _fits(event: Event, gap: Gap) -> bool:
     length_s = event.seconds or 0.0
-    near = abs(event.end_s - gap.end_s) <= 0.1 + gap.uncertainty_s
+    near = abs(event.end_s - gap.end_s) <= END_SLACK_S + gap.uncertainty_s
     return near and 0.9 * gap.seconds <= length_s <= 1.05 * max(gap.silent_s, gap.seconds) + 0.1
