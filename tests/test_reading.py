@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskdoctor.collectors.logs import streams, unpacking
-from taskdoctor.collectors.logs.heads import Compression, Encoding, encoding_of
+from taskdoctor.collectors.logs.heads import Compression, Encoding
 from taskdoctor.collectors.logs.inputs import Input, find_inputs
 from taskdoctor.collectors.logs.reading import CELL_BYTES, LINE_BYTES_MAX, Reading, blocks, open_input
 from taskdoctor.errors import UnreadableError
