@@ -1,7 +1,7 @@
-"""How often the verdict is right: `python -m tests.score_faults` judges `sample_logs/`, `--seeds 3` fresh runs of the demo.
+"""How often the verdict is right: `python -m tests.score_faults` judges `sample_logs/`, `--seeds 3` fresh demo runs.
 
-Prints a row per log (what was injected, what the verdict said), the top-1 rate, and the reliability table: of the verdicts
-that claimed a probability, how many were right. A run of the demo takes its `--seconds` in real time.
+Prints a row per log (what was injected, what the verdict said), the top-1 rate, and the reliability table: of the
+verdicts that claimed a probability, how many were right. A run of the demo takes its `--seconds` in real time.
 """
 
 from __future__ import annotations

@@ -375,10 +375,10 @@ def _summary(trial: Trial, status: Status, findings: Sequence[Finding], reasons:
         case Status.HEALTHY:
             done = sum(len(group.events) for group in trial.groups)
             looked = f"{done} operations within their own normal" if done else "the loop kept its beat"
-            return f"Healthy: {looked}" + (f"; {told}, which is jitter." if stalls else ".")
+            return looked + (f"; {told}, which is jitter." if stalls else ".")
         case Status.INSUFFICIENT:
             seen = f"{told}: " if stalls else ""
-            return f"Not enough evidence. {seen}{'; '.join(reasons)}."
+            return f"{seen}{'; '.join(reasons)}."
         case Status.STALLS_FOUND:
             top = findings[0]
             return f"{top.title}: {top.blame_share:.0%} of the stalled time ({told}) is its own."
@@ -430,7 +430,7 @@ def _nothing_to_judge(snapshots: Sequence[Snapshot], causes: Sequence[Cause]) ->
     )
     return Verdict(
         status=Status.INSUFFICIENT,
-        summary="Not enough evidence: no line has a time stamp that could be read.",
+        summary="no line has a time stamp that could be read.",
         window=None,
         stall_count=0,
         stalled_s=0.0,
