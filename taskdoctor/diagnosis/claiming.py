@@ -18,6 +18,7 @@ HOLDING_LANES = frozenset(
     {Lane.SUSPENDED, Lane.NOT_SCHEDULED, Lane.MEMORY, Lane.GC, Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING}
     | {Lane.LOGGING}
 )  # all of such a span is lost time; of any other wait, only what is beyond its own normal
+MOST = 2_000  # claims of one kind; the longest own what there is to own
 ENOUGH_NORMAL = 5  # spans outside of stalls that make a normal
 BY_CHANCE = 0.05
 ENRICHED = 1.5  # as often inside of stalls as their share of the time would give: not by chance any more
@@ -36,11 +37,10 @@ def spans(timeline: Timeline, cause: str, *lanes: Lane, weight: float = 1.0, say
     is not known claims nothing: it cannot be laid over a stall.
     """
     busy = union(stall.interval for stall in timeline.stalls)
-    return tuple(
-        _claim(cause, event, interval, weight, say)
-        for lane in lanes
-        for event, interval in _lost(timeline.spans.get(lane, ()), busy, whole=lane in HOLDING_LANES)
-    )
+    lost = [pair for lane in lanes for pair in _lost(timeline.spans.get(lane, ()), busy, whole=lane in HOLDING_LANES)]
+    if len(lost) > MOST:
+        lost = sorted(lost, key=lambda pair: (-pair[1].seconds, pair[1]))[:MOST]
+    return tuple(_claim(cause, event, interval, weight, say) for event, interval in lost)
 
 
 def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> Iterator[tuple[Event, Interval]]:
@@ -76,22 +76,30 @@ def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight:
     Inferred, not measured: the line tells that it happened, not how long it took. Where the moments come as often
     outside of stalls as inside (collections: with operations on time as often as with late ones), nothing is claimed.
     """
-    claims: list[Claim] = []
-    for lane in lanes:
-        moments = [event for event in timeline.marks.get(lane, ()) if event.aligned]
-        if moments and not _innocent(timeline, lane, moments):
-            claims += [
-                replace(
-                    _claim(
-                        cause, event, Interval(max(event.at_s - before_s, stall.interval.start_s), at_s), weight, say
-                    ),
-                    direct=False,
-                )
-                for event in moments
-                for stall in _stalls_at(event, timeline.stalls)
-                for at_s in (min(event.at_s + event.uncertainty_s, stall.interval.end_s),)
-            ]
-    return tuple(claims)
+    found = [
+        (event, Interval(max(event.at_s - before_s, stall.interval.start_s), end_s))
+        for lane in lanes
+        for event, stall in _inside(timeline, lane)
+        for end_s in (min(event.at_s + event.uncertainty_s, stall.interval.end_s),)
+    ]
+    if len(found) > MOST:
+        found = sorted(found, key=lambda pair: (-pair[1].seconds, pair[1]))[:MOST]
+    return tuple(replace(_claim(cause, event, interval, weight, say), direct=False) for event, interval in found)
+
+
+def _inside(timeline: Timeline, lane: Lane) -> Iterator[tuple[Event, Stall]]:
+    """The moments of a lane with the stalls they fall into, where they do so more often than by chance."""
+    moments = [event for event in timeline.marks.get(lane, ()) if event.aligned]
+    if not moments or not timeline.stalls or _innocent(timeline, lane, moments):
+        return
+    starts = [stall.interval.start_s for stall in timeline.stalls]
+    longest_s = max(stall.interval.seconds for stall in timeline.stalls)
+    for event in moments:
+        first = bisect_left(starts, event.at_s - longest_s - event.uncertainty_s - 0.1)
+        last = bisect_left(starts, event.at_s + event.uncertainty_s)
+        for stall in timeline.stalls[first:last]:
+            if event.at_s <= stall.interval.end_s + max(event.uncertainty_s, 0.1):
+                yield event, stall
 
 
 def _innocent(timeline: Timeline, lane: Lane, moments: Sequence[Event]) -> bool:
@@ -110,14 +118,6 @@ def _follows_load(timeline: Timeline, moments: Sequence[Event]) -> bool:
     slow = [Interval(event.start_s, event.end_s) in late for event in operations]
     p = co_occurrence(operations, slow, [event.at_s for event in moments])
     return p is not None and p > BY_CHANCE and len(moments) > len(late)
-
-
-def _stalls_at(event: Event, stalls: Iterable[Stall]) -> Iterator[Stall]:
-    for stall in stalls:
-        if stall.interval.start_s < event.at_s + event.uncertainty_s and event.at_s <= stall.interval.end_s + max(
-            event.uncertainty_s, 0.1
-        ):
-            yield stall
 
 
 def rising(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Claim, ...]:

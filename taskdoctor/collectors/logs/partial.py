@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 STRETCH_S = 64.0
-BUDGET = 60_000  # events kept over all kinds
-MOST, LEAST = 6_000, 400  # kept per kind
+BUDGET = 30_000  # events kept over all kinds
+MOST, LEAST = 4_000, 200  # kept per kind
 _HASH = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
