@@ -174,3 +174,21 @@ def _partial(events: list[Seen]) -> Partial:
         made.add(seen)
     made.trim()
     return made
+
+
+def test_a_big_log_of_a_stranger_is_read_by_its_own_lines(tmp_path: Path) -> None:
+    """Lines without any known literal: learned from a few cells, found in all."""
+    rng = random.Random(5)
+    path = tmp_path / "stranger.log"
+    text = []
+    for number in range(12_000):
+        stamp = datetime.fromtimestamp(1_767_000_000 + number * 0.2, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        if number % 4 == 0:
+            text.append(f"{stamp} | INFO     | shop.web:reply:12 - GET /basket/{number} 200 {rng.randrange(40, 90)}ms")
+        else:
+            text.append(f"{stamp} | DEBUG    | shop.stock:move:9 - shelf {number} moved, all good here, nothing to do")
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    slow = collect([str(path)], Options(small_bytes=10**9))
+    quick = _cut(path, piece_blocks=3)
+    assert [(t.kind, t.count) for t in quick.tallies] == [(t.kind, t.count) for t in slow.tallies]
+    assert sum(tally.count for tally in quick.tallies) == 3000

@@ -14,10 +14,11 @@ from taskdoctor.collectors.logs.event import LogEvent, all_events
 from taskdoctor.collectors.logs.following import follow
 from taskdoctor.collectors.logs.format import Format
 from taskdoctor.collectors.logs.inputs import Input, find_inputs
+from taskdoctor.collectors.logs.learning import learned
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
 from taskdoctor.collectors.logs.prefilter import Prefilter
 from taskdoctor.collectors.logs.prefix import LineParser, recognise
-from taskdoctor.collectors.logs.reading import CELL_BYTES, blocks, open_input
+from taskdoctor.collectors.logs.reading import CELL_BYTES, Reading, blocks, open_input
 from taskdoctor.collectors.logs.scanning import WRITTEN_LATE, Scanner, Window
 from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
@@ -30,6 +31,7 @@ PIECE_BLOCKS_MIN, PIECE_BLOCKS_MAX = 512, 4096  # blocks of 64 KiB that one work
 PARALLEL_BYTES = 64 * 1024 * 1024  # from here on starting workers pays
 HEAD_BLOCKS = 2  # looked at to learn the formats of a file
 HEAD_LINES = 400
+LEARNED_CELLS = 4  # of a big file, evenly spread
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -54,6 +56,7 @@ class Piece:
     formats: tuple[Format, ...] = ()  # recognised in its head, tried first
     first_block: int = 0
     last_block: int | None = None  # the last one that belongs to it
+    learned: tuple[bytes, ...] = ()  # what marks the own timed lines of a big log
     parsed_bytes: int = SMALL_BYTES  # up to here in the stream every line is parsed
 
 
@@ -84,9 +87,15 @@ def _pieces(file: int, one: Input, options: Options) -> Iterator[Piece]:
         if not reading.seekable:
             yield Piece(file, one, parsed_bytes=options.small_bytes)
             return
-        head = [bytes(memoryview(b.data)[b.start : b.end]) for b in blocks(reading, 0, HEAD_BLOCKS)]
+        formats = _recognised(b"".join(_cells(reading, 0, HEAD_BLOCKS)), one)
         size_bytes = reading.size_bytes
-    formats = _recognised(b"".join(head), one)
+        marks: tuple[bytes, ...] = ()
+        if size_bytes > options.small_bytes:
+            last = size_bytes // CELL_BYTES
+            sample = [
+                cell for part in range(LEARNED_CELLS) for cell in _cells(reading, *[last * part // LEARNED_CELLS] * 2)
+            ]
+            marks = learned(sample, LineParser(formats, reference_s=one.mtime_s))
     if any(shape.dateless for shape in formats):  # days are counted from line to line, so in one piece
         yield Piece(file, one, formats, parsed_bytes=size_bytes)
         return
@@ -96,7 +105,11 @@ def _pieces(file: int, one: Input, options: Options) -> Iterator[Piece]:
     count = -(-size_bytes // CELL_BYTES)
     step = options.piece_blocks or max(PIECE_BLOCKS_MIN, min(PIECE_BLOCKS_MAX, -(-count // PIECES)))
     for first in range(0, count, step):
-        yield Piece(file, one, formats, first, min(count, first + step) - 1, parsed_bytes=0)
+        yield Piece(file, one, formats, first, min(count, first + step) - 1, marks, parsed_bytes=0)
+
+
+def _cells(reading: Reading, first: int, last: int) -> list[bytes]:
+    return [bytes(memoryview(block.data)[block.start : block.end]) for block in blocks(reading, first, last)]
 
 
 def _recognised(head: bytes, one: Input) -> tuple[Format, ...]:
@@ -144,7 +157,14 @@ def scan_piece(piece: Piece, prefilter: Prefilter, window: Window) -> Partial:
                 data = bytes(memoryview(block.data)[block.start : block.end])
                 formats = piece.formats or _recognised(data, piece.input)
                 parser = LineParser(formats, reference_s=piece.input.mtime_s)
-                scanner = Scanner(prefilter, parser, file=piece.file, piece=piece.first_block, window=window)
+                scanner = Scanner(
+                    prefilter,
+                    parser,
+                    file=piece.file,
+                    piece=piece.first_block,
+                    window=window,
+                    learned=piece.learned,
+                )
             if block.offset < piece.parsed_bytes:
                 scanner.scan_all(bytes(memoryview(block.data)[block.start : block.end]))
             else:

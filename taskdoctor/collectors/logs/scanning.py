@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from taskdoctor.collectors.logs import silence
 from taskdoctor.collectors.logs.event import Fields, LogEvent, extract, matching
 from taskdoctor.collectors.logs.measuring import HINT, measured
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
-from taskdoctor.collectors.logs.prefilter import Prefilter
+from taskdoctor.collectors.logs.prefilter import Prefilter, searcher
 from taskdoctor.collectors.logs.prefix import Line, LineParser, dateless
 from taskdoctor.collectors.logs.recall import Text, fields_anew, fields_of
 from taskdoctor.collectors.logs.stamps import DAY_S
@@ -60,7 +60,17 @@ class Window:
 class Scanner:
     """Scans the blocks of one piece of one file into a `Partial`."""
 
-    def __init__(self, prefilter: Prefilter, parser: LineParser, *, file: int, piece: int, window: Window) -> None:
+    def __init__(
+        self,
+        prefilter: Prefilter,
+        parser: LineParser,
+        *,
+        file: int,
+        piece: int,
+        window: Window,
+        learned: Sequence[bytes] = (),
+    ) -> None:
+        self._learned = searcher(learned) if learned else None
         self.partial = Partial()
         self._prefilter, self._parser = prefilter, parser
         self._file, self._piece, self._window = file, piece, window
@@ -178,12 +188,12 @@ class Scanner:
         announced, union = self._prefilter.announced, self._prefilter.union
         line_start = start
         view = memoryview(data)[start:end]
-        candidates = self._prefilter.candidates(view)
+        candidates = self._prefilter.candidates(view, self._learned)
         view.release()
         for offset, which in candidates:
             position = start + offset
             if position > line_end:
-                if wanted:
+                if line_end >= 0:
                     self._emit_raw(data, start, line_start, line_end, wanted)
                 line_start = data.rfind(b"\n", start, position) + 1 or start
                 line_end = data.find(b"\n", position, end)
@@ -194,7 +204,7 @@ class Scanner:
                 wanted = announced[which]
             elif wanted is not announced[which]:
                 wanted = union(wanted, announced[which])
-        if wanted:
+        if line_end >= 0:
             self._emit_raw(data, start, line_start, line_end, wanted)
         lines += data.count(b"\n", counted_to, end)
         lines += 0 if data[end - 1 : end] == b"\n" else 1

@@ -1,0 +1,46 @@
+"""What a big log's own timed lines look like, learned from a few cells of it.
+
+Why: in a big log only lines with a known literal are looked at, and a stranger's service has lines of its own
+("POST /chat 200 1181ms"). A few fixed cells are read line by line; of the line shapes that carry lengths or counts, a
+stretch that marks them in the raw bytes joins the search for this one file. It depends on the file alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from taskdoctor.collectors.logs.measuring import HINT, measured
+from taskdoctor.collectors.logs.prefix import LineParser
+
+SHAPES = 12  # learned at most
+SEEN = 3  # times that a shape must come in the cells
+SHORTEST = 5  # bytes of a marking stretch
+PRECISION = 0.5  # of the lines that hold it must be of the shape: else half the log would be looked at
+_STRETCH = re.compile(rb"[^0-9\x00-\x1f]{5,60}")
+_VARYING = re.compile(r"\S*[0-9]\S*")
+
+
+def learned(cells: Iterable[bytes], parser: LineParser) -> tuple[bytes, ...]:
+    """Stretches of bytes that mark the log's own timed lines, at most a dozen."""
+    lines = [raw for cell in cells for raw in cell.split(b"\n") if raw]
+    shapes: dict[str, list[bytes]] = defaultdict(list)
+    for raw in lines:
+        line = parser.parse(raw)
+        if HINT.search(line.message) and measured(line.message, line.logger):
+            shapes[_VARYING.sub("#", line.message)[:120]].append(raw)
+    common = sorted((found for found in shapes.values() if len(found) >= SEEN), key=lambda found: (-len(found), found))
+    marks = {mark for found in common[:SHAPES] if (mark := _mark(found, lines)) is not None}
+    return tuple(sorted(marks))
+
+
+def _mark(found: Sequence[bytes], lines: Sequence[bytes]) -> bytes | None:
+    """The longest stretch that stands in every line of the shape and in few others."""
+    stretches = {stretch.strip() for stretch in _STRETCH.findall(found[0])}
+    for stretch in sorted(stretches, key=lambda each: (-len(each), each)):
+        if len(stretch) < SHORTEST or not all(stretch in raw for raw in found):
+            continue
+        if len(found) >= PRECISION * sum(stretch in raw for raw in lines):
+            return stretch
+    return None
