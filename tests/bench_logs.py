@@ -24,7 +24,7 @@ from typing import NamedTuple
 from taskdoctor.collectors.logs.event import LogEvent, all_events, find
 
 FILLER = (
-    "session {} sent an audio frame of 20 ms to the browser, text 你好世界, expression 3",
+    "session {} sent an audio frame of 20 kB to the browser, text 你好世界, expression 3",
     "connection state updated for client {}: limit ok, nothing to do, cache warm",
     "processing chunk {} of the conversation with agent 🐱 and its expression map, order kept",
     "served /static/live2d/model{}.json from memory, queue is empty, all good here",

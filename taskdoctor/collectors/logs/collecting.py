@@ -91,10 +91,8 @@ def _pieces(file: int, one: Input, options: Options) -> Iterator[Piece]:
         size_bytes = reading.size_bytes
         marks: tuple[bytes, ...] = ()
         if size_bytes > options.small_bytes:
-            last = size_bytes // CELL_BYTES
-            sample = [
-                cell for part in range(LEARNED_CELLS) for cell in _cells(reading, *[last * part // LEARNED_CELLS] * 2)
-            ]
+            places = [size_bytes // CELL_BYTES * part // LEARNED_CELLS for part in range(LEARNED_CELLS)]
+            sample = [cell for place in places for cell in _cells(reading, place, place)]
             marks = learned(sample, LineParser(formats, reference_s=one.mtime_s))
     if any(shape.dateless for shape in formats):  # days are counted from line to line, so in one piece
         yield Piece(file, one, formats, parsed_bytes=size_bytes)

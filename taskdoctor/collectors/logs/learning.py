@@ -37,7 +37,7 @@ def learned(cells: Iterable[bytes], parser: LineParser) -> tuple[bytes, ...]:
 
 def _mark(found: Sequence[bytes], lines: Sequence[bytes]) -> bytes | None:
     """The longest stretch that stands in every line of the shape and in few others."""
-    stretches = {stretch.strip() for stretch in _STRETCH.findall(found[0])}
+    stretches: set[bytes] = {stretch.strip() for stretch in _STRETCH.findall(found[0])}
     for stretch in sorted(stretches, key=lambda each: (-len(each), each)):
         if len(stretch) < SHORTEST or not all(stretch in raw for raw in found):
             continue
