@@ -28,6 +28,15 @@ def stopped(timeline: Timeline) -> Timeline:
     return _only(timeline, lambda event: _ran_not(event) and _queued(timeline, event) is False)
 
 
+def readings(timeline: Timeline) -> Timeline:
+    """The timeline with only readings of the run queue."""
+    return _only(timeline, lambda event: event.label == RUN_QUEUE)
+
+
+def without_readings(timeline: Timeline) -> Timeline:
+    return _only(timeline, lambda event: event.label != RUN_QUEUE)
+
+
 def _only(timeline: Timeline, belongs: Callable[[Event], bool]) -> Timeline:
     kept = tuple(event for event in timeline.spans.get(Lane.NOT_SCHEDULED, ()) if belongs(event))
     return replace(timeline, spans={**timeline.spans, Lane.NOT_SCHEDULED: kept})

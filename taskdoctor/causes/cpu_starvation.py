@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
-from taskdoctor.causes._not_running import starved
+from taskdoctor.causes._not_running import readings, starved, without_readings
 from taskdoctor.causes._readings import counted_as_spans, full_as_marks
 from taskdoctor.diagnosis.claiming import marks, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
@@ -22,7 +23,13 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
     counted = counted_as_spans(starved(timeline), Lane.NOT_SCHEDULED, kind=COUNTER, per_second=1e6)
     pressed = full_as_marks(timeline, Lane.NOT_SCHEDULED, at_least=PRESSED_PERCENT, by_kind={COUNTER: inf})
     return (
-        *spans(counted, ID, Lane.NOT_SCHEDULED, say="runnable but without a CPU for {seconds} ({label})"),
+        *spans(
+            without_readings(counted), ID, Lane.NOT_SCHEDULED, say="runnable but without a CPU for {seconds} ({label})"
+        ),
+        *(
+            replace(claim, direct=False)  # so much since the last reading: when, it does not say
+            for claim in spans(readings(counted), ID, Lane.NOT_SCHEDULED, say="{seconds} in the run queue of the CPU")
+        ),
         *marks(
             pressed,
             ID,
