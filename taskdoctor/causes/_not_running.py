@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from taskdoctor.diagnosis.stalls import RUN_QUEUE
 from taskdoctor.model import Event, Lane, Timeline
 
-RUN_QUEUE = "run queue"  # label of readings of the kernel's run-queue wait
 WORKED_SHARE = 0.3  # CPU per second from which it did run
 READ_AFTER_S = 15.0  # a reading this soon after tells of the stretch before it
 QUEUED_SHARE = 0.3  # of the lost time that a starved process spends in the run queue

@@ -17,6 +17,7 @@ from taskdoctor.diagnosis.robust import clustered, correlation, late_above, quan
 from taskdoctor.diagnosis.timeline import held
 from taskdoctor.model import Event, Interval, Lane, Place, Stall, StallKind, Timeline
 
+RUN_QUEUE = "run queue"  # label of readings that sum waits of all threads since the last one: no stall by themselves
 LOOP_STALL_S = 0.2  # shorter blocks are scheduling jitter on a busy machine
 EXCESS_S = 1.0  # an operation is late when this much beyond normal ...
 SHORT_EXCESS_S = 0.5  # ... or this much, when that is many times the normal
@@ -76,7 +77,7 @@ def loop_stalls(timeline: Timeline) -> list[Stall]:
         (Interval(event.start_s, event.end_s), event.place)
         for lane in LOOP_LANES
         for event in timeline.spans.get(lane, ())
-        if (event.seconds or 0.0) >= LOOP_STALL_S
+        if (event.seconds or 0.0) >= LOOP_STALL_S and event.label != RUN_QUEUE
     ]
     found += [(Interval(gap.start_s, gap.end_s), gap.place) for gap in held(timeline.gaps)]
     found += [(Interval(event.start_s, event.end_s), event.place) for event in held_by_work(timeline, MAY_HOLD)]

@@ -121,7 +121,9 @@ def _trial(line: Timeline, causes: Sequence[Cause], snapshots: Sequence[Snapshot
     held = _held_share(line.stalls) or 0.0
     priors = [held * by_id[name].prior_held + (1 - held) * by_id[name].prior_free for name in columns]
     total = sum(priors) or 1.0
-    prior = [(1 - UNEXPLAINED_PRIOR) * weight / total for weight in priors] + [UNEXPLAINED_PRIOR]
+    even = 1.0 / max(1, len(columns))  # a rare cause that shows itself must not lose to its rarity
+    known = [0.5 * weight / total + 0.5 * even for weight in priors]
+    prior = [(1 - UNEXPLAINED_PRIOR) * weight for weight in known] + [UNEXPLAINED_PRIOR]
     ratios = [_ratios(share, columns, by_id, visibility) for share in shares]
     belief = believe(ratios, [share.stall.excess_s for share in shares], prior)
     return Trial(line, tuple(work(line, slow_s=slow_s)), claims, shares, belief, columns, by_id, visibility)
