@@ -26,6 +26,7 @@ from taskdoctor.model import (
     SlowOperation,
     Snapshot,
     Stall,
+    StallKind,
     TaskSummary,
     Teardown,
     Timeline,
@@ -58,8 +59,8 @@ ERROR_LANES = (
 def operations(groups: Sequence[Work], shares: Sequence[Share], timeline: Timeline) -> tuple[Operation, ...]:
     """Each kind of work with its normal, its spread and the slowest with their owners."""
     owners = {(share.stall.interval, str(share.stall.place)): share for share in shares}
-    loop = union(share.stall.interval for share in shares if share.stall.kind.value == "loop")
-    loop_shares = [share for share in shares if share.stall.kind.value == "loop"]
+    loop_shares = [share for share in shares if share.stall.kind is StallKind.LOOP]
+    loop = union(share.stall.interval for share in loop_shares)
     found = [_operation(group, owners, loop, loop_shares, timeline) for group in groups if group.events]
     return tuple(sorted(found, key=lambda o: (-o.count * o.p50_s, o.name)))
 
