@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskdoctor.collectors.logs import partial
+from taskdoctor.collectors.logs import partial, thinning
 from taskdoctor.collectors.logs.collecting import Options, collect
 from taskdoctor.collectors.logs.event import all_events
 from taskdoctor.collectors.logs.partial import Partial, Seen
@@ -61,6 +61,44 @@ def test_any_chunking_gives_the_same_snapshot(log: Path, whole: Snapshot, piece_
 
 def test_any_worker_count_gives_the_same_snapshot(log: Path, whole: Snapshot) -> None:
     assert _cut(log, piece_blocks=2, workers=2) == whole
+
+
+@pytest.fixture
+def thinning_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a log of a megabyte were one of a gigabyte."""
+    monkeypatch.setattr(thinning, "BUDGET", 400)
+    monkeypatch.setattr(thinning, "LEAST", 4)
+    monkeypatch.setattr(thinning, "STRETCH_CELLS", 1)
+
+
+@pytest.mark.usefixtures("thinning_early")
+@pytest.mark.parametrize(("piece_blocks", "workers"), [(1, 1), (3, 1), (2, 2)])
+def test_a_thinned_log_says_the_same_however_it_is_cut(log: Path, piece_blocks: int, workers: int) -> None:
+    thinned = _cut(log, piece_blocks=10_000)
+    assert any(tally.kept < tally.count for tally in thinned.tallies)
+    assert _cut(log, piece_blocks=piece_blocks, workers=workers) == thinned
+
+
+@pytest.mark.usefixtures("thinning_early")
+def test_thinning_keeps_what_is_rare_and_what_is_longest(tmp_path: Path) -> None:
+    rng, text = random.Random(9), []
+    slow = sorted(rng.sample(range(30_000), 12))
+    for number in range(30_000):
+        stamp = datetime.fromtimestamp(1_767_000_000 + number * 0.05, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        took_s = 19.0 + rng.random() if number in slow else 1.0 + rng.random()
+        text.append(f"{stamp} | INFO     | app.chat:turn:{number % 90} - Conversation total elapsed: {took_s:.3f}s")
+        if number == slow[5]:
+            text.append(f"{stamp} | WARNING  | asyncio:run:12 - Executing <Task pending> took 1.500 seconds")
+    path = tmp_path / "service.log"
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    snapshot = _cut(path, piece_blocks=7)
+    turns = next(tally for tally in snapshot.tallies if tally.kind == "conversation-elapsed")
+    assert turns.kept < 3_000
+    assert 28_000 < turns.count < 32_000
+    lines = {event.place.line for event in snapshot.events if event.kind == turns.kind and (event.seconds or 0) > 10}
+    late = slow[5]
+    assert lines == {number + 1 + (number > late) for number in slow}
+    assert [event.place.line for event in snapshot.events if event.kind != turns.kind] == [late + 2]
 
 
 def test_order_of_files_does_not_matter(tmp_path: Path) -> None:
@@ -134,7 +172,7 @@ def test_a_line_that_reached_its_container_late_was_held_up(tmp_path: Path) -> N
 
 
 def _seen(at_s: float, line: int, kind: str, seconds: float | None) -> Seen:
-    return Seen(at_s, 0, 0, line, kind, seconds, None, "", "", "", None, "", True, 0.001)
+    return Seen(at_s, 0, 0, line, kind, seconds, None, "", "", "", None, "", True, 0.001, partial.stretch_at(at_s))
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from heapq import nsmallest
 from statistics import median
 
 from taskdoctor.diagnosis.exposure import co_occurrence
@@ -39,8 +40,12 @@ def spans(timeline: Timeline, cause: str, *lanes: Lane, weight: float = 1.0, say
     busy = union(stall.interval for stall in timeline.stalls)
     lost = [pair for lane in lanes for pair in _lost(timeline.spans.get(lane, ()), busy, whole=lane in HOLDING_LANES)]
     if len(lost) > MOST:
-        lost = sorted(lost, key=lambda pair: (-pair[1].seconds, pair[1]))[:MOST]
+        lost = nsmallest(MOST, lost, key=_longest_first)
     return tuple(_claim(cause, event, interval, weight, say) for event, interval in lost)
+
+
+def _longest_first(pair: tuple[Event, Interval]) -> tuple[float, float]:
+    return -pair[1].seconds, pair[1].start_s
 
 
 def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> Iterator[tuple[Event, Interval]]:
@@ -83,7 +88,7 @@ def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight:
         for end_s in (min(event.at_s + event.uncertainty_s, stall.interval.end_s),)
     ]
     if len(found) > MOST:
-        found = sorted(found, key=lambda pair: (-pair[1].seconds, pair[1]))[:MOST]
+        found = nsmallest(MOST, found, key=_longest_first)
     return tuple(replace(_claim(cause, event, interval, weight, say), direct=False) for event, interval in found)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from taskdoctor.model import Interval
+
+_ends = attrgetter("start_s", "end_s")  # as the values compare, without a call per comparison
 
 
 def union(intervals: Iterable[Interval], *, join_s: float = 0.0) -> tuple[Interval, ...]:
     """The same time as disjoint intervals in order; those closer than `join_s` become one."""
     merged: list[Interval] = []
-    for interval in sorted(intervals):
+    for interval in sorted(intervals, key=_ends):
         if merged and interval.start_s <= merged[-1].end_s + join_s:
             merged[-1] = Interval(merged[-1].start_s, max(merged[-1].end_s, interval.end_s))
         else:

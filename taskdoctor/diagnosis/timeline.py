@@ -7,7 +7,7 @@ the answer must not depend on how the reading was cut.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from taskdoctor.model import Event, Form, Gap, Interval, Lane, Silence, Snapshot, Tally, Timeline
@@ -24,7 +24,8 @@ def build(snapshots: Sequence[Snapshot]) -> Timeline | None:
     window = _window(snapshots, events)
     if window is None:
         return None
-    paired, opens = _paired(events)
+    tallies = _tallies(snapshots)
+    paired, opens = _paired(events, {tally.kind for tally in tallies if tally.kept < tally.count})
     spans = [event for event in events if event.form is Form.SPAN] + paired
     return Timeline(
         window=window,
@@ -33,7 +34,7 @@ def build(snapshots: Sequence[Snapshot]) -> Timeline | None:
         levels=_by_lane(event for event in events if event.form is Form.LEVEL),
         opens=opens,
         gaps=tuple(gaps),
-        tallies=_tallies(snapshots),
+        tallies=tallies,
     )
 
 
@@ -73,9 +74,10 @@ def _by_lane(events: Iterable[Event]) -> dict[Lane, tuple[Event, ...]]:
     return {lane: tuple(sorted(found, key=lambda e: (e.start_s, e.end_s))) for lane, found in lanes.items()}
 
 
-def _paired(events: Sequence[Event]) -> tuple[list[Event], dict[str, tuple[Event, ...]]]:
+def _paired(events: Sequence[Event], thinned: Set[str]) -> tuple[list[Event], dict[str, tuple[Event, ...]]]:
     """Spans made of OPEN and CLOSE lines, and what was opened and never closed, by pair name.
 
+    Where only some lines of a kind were kept, the other half of a pair may be among the rest: nothing is left open.
     Without a key the oldest open one is closed: right for one at a time, and fair for several of one kind.
     """
     waiting: dict[tuple[str, str, str], deque[Event]] = defaultdict(deque)
@@ -89,8 +91,10 @@ def _paired(events: Sequence[Event]) -> tuple[list[Event], dict[str, tuple[Event
             if opened is not None:
                 spans.append(_span(opened, event))
     left: dict[str, list[Event]] = defaultdict(list)
+    partly = {event.pair for event in events if event.kind in thinned}
     for (pair, _, _), queue in waiting.items():
-        left[pair].extend(queue)
+        if pair not in partly:
+            left[pair].extend(queue)
     return spans, {pair: tuple(sorted(found, key=lambda e: e.at_s)) for pair, found in left.items() if found}
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
@@ -16,12 +16,13 @@ from taskdoctor.collectors.logs.format import Format
 from taskdoctor.collectors.logs.inputs import Input, find_inputs
 from taskdoctor.collectors.logs.learning import learned
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
-from taskdoctor.collectors.logs.prefilter import Prefilter
+from taskdoctor.collectors.logs.prefilter import Prefilter, literals_of, searcher
 from taskdoctor.collectors.logs.prefix import LineParser, recognise
 from taskdoctor.collectors.logs.reading import CELL_BYTES, Reading, blocks, open_input
 from taskdoctor.collectors.logs.scanning import WRITTEN_LATE, Scanner, Window
 from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
+from taskdoctor.collectors.logs.thinning import SAMPLE_CELLS, Thinning, thinning
 from taskdoctor.errors import UsageError
 from taskdoctor.model import Event, Gap, Place, Silence, Snapshot, Source, Tally
 
@@ -57,6 +58,7 @@ class Piece:
     first_block: int = 0
     last_block: int | None = None  # the last one that belongs to it
     learned: tuple[bytes, ...] = ()  # what marks the own timed lines of a big log
+    thinning: Thinning | None = None  # what of its frequent lines is read; None: all
     parsed_bytes: int = SMALL_BYTES  # up to here in the stream every line is parsed
 
 
@@ -65,20 +67,33 @@ def collect(paths: Sequence[str], options: Options | None = None, *, progress: P
     options = options or Options()
     inputs, warnings = find_inputs(paths)
     events = (*all_events(), *options.patterns)
-    pieces = [piece for file, one in enumerate(inputs) for piece in _pieces(file, one, options)]
+    prefilter = Prefilter(events)
+    pieces = [piece for file, one in enumerate(inputs) for piece in _pieces(file, one, options, prefilter)]
     whole = Partial()
     total = sum(one.size_bytes for one in inputs)
     done = 0
-    for partial in _scanned(pieces, events, options, total):
+    for partial in _scanned(pieces, prefilter, options, total):
         done += sum(edge.bytes for edge in partial.edges)
         whole.merge(partial)
         if progress is not None:
             progress(min(done, total), total)
-    whole.trim()
+    _read_noted(whole, inputs, {piece.file: piece for piece in pieces}, prefilter)
     return snapshot(whole, inputs, events, warnings)
 
 
-def _pieces(file: int, one: Input, options: Options) -> Iterator[Piece]:
+def _read_noted(whole: Partial, inputs: Sequence[Input], pieces: Mapping[int, Piece], prefilter: Prefilter) -> None:
+    """Read the lines that were only counted but name the longest times."""
+    parsers = {
+        file: LineParser(pieces[file].formats, reference_s=inputs[file].mtime_s)
+        for file in sorted({noted.file for noted in whole.noted()})
+    }
+    scanners = {
+        file: Scanner(prefilter, parser, file=file, piece=0, window=Window()) for file, parser in parsers.items()
+    }
+    whole.add_longest([seen for noted in whole.noted() for seen in scanners[noted.file].read_noted(noted)])
+
+
+def _pieces(file: int, one: Input, options: Options, prefilter: Prefilter) -> Iterator[Piece]:
     """One piece for a small file or a stream, ranges for a big file that can be read in parallel."""
     if one.is_stdin or not one.path.is_file():  # a pipe shows its head only once
         yield Piece(file, one, parsed_bytes=options.small_bytes)
@@ -89,11 +104,9 @@ def _pieces(file: int, one: Input, options: Options) -> Iterator[Piece]:
             return
         formats = _recognised(b"".join(_cells(reading, 0, HEAD_BLOCKS)), one)
         size_bytes = reading.size_bytes
-        marks: tuple[bytes, ...] = ()
-        if size_bytes > options.small_bytes:
-            places = [size_bytes // CELL_BYTES * part // LEARNED_CELLS for part in range(LEARNED_CELLS)]
-            sample = [cell for place in places for cell in _cells(reading, place, place)]
-            marks = learned(sample, LineParser(formats, reference_s=one.mtime_s))
+        marks, thinned = _lie_of(reading, formats, one, prefilter) if size_bytes > options.small_bytes else ((), None)
+        if options.window != Window():
+            thinned = None  # how much of the window there is cannot be told beforehand
     if any(shape.dateless for shape in formats):  # days are counted from line to line, so in one piece
         yield Piece(file, one, formats, parsed_bytes=size_bytes)
         return
@@ -103,7 +116,18 @@ def _pieces(file: int, one: Input, options: Options) -> Iterator[Piece]:
     count = -(-size_bytes // CELL_BYTES)
     step = options.piece_blocks or max(PIECE_BLOCKS_MIN, min(PIECE_BLOCKS_MAX, -(-count // PIECES)))
     for first in range(0, count, step):
-        yield Piece(file, one, formats, first, min(count, first + step) - 1, marks, parsed_bytes=0)
+        yield Piece(file, one, formats, first, min(count, first + step) - 1, marks, thinned, parsed_bytes=0)
+
+
+def _lie_of(
+    reading: Reading, formats: Sequence[Format], one: Input, prefilter: Prefilter
+) -> tuple[tuple[bytes, ...], Thinning | None]:
+    """From cells spread over a big file: what marks its own timed lines, and how much of its frequent ones to read."""
+    count = -(-reading.size_bytes // CELL_BYTES)
+    sampled = min(SAMPLE_CELLS, count)
+    sample = [b"".join(_cells(reading, place, place)) for place in (count * part // sampled for part in range(sampled))]
+    marks = learned(sample[:: max(1, sampled // LEARNED_CELLS)], LineParser(formats, reference_s=one.mtime_s))
+    return marks, thinning(prefilter, sample, searcher(marks) if marks else None, count)
 
 
 def _cells(reading: Reading, first: int, last: int) -> list[bytes]:
@@ -114,10 +138,9 @@ def _recognised(head: bytes, one: Input) -> tuple[Format, ...]:
     return tuple(recognise(head.split(b"\n")[:HEAD_LINES], reference_s=one.mtime_s))
 
 
-def _scanned(pieces: Sequence[Piece], events: Sequence[LogEvent], options: Options, total: int) -> Iterable[Partial]:
+def _scanned(pieces: Sequence[Piece], prefilter: Prefilter, options: Options, total: int) -> Iterable[Partial]:
     workers = min(options.workers or _cores(), len(pieces))
     if workers <= 1 or (total < PARALLEL_BYTES and not options.workers):
-        prefilter = Prefilter(events)
         return (scan_piece(piece, prefilter, options.window) for piece in pieces)
     return _in_parallel(pieces, options, workers)
 
@@ -162,11 +185,12 @@ def scan_piece(piece: Piece, prefilter: Prefilter, window: Window) -> Partial:
                     piece=piece.first_block,
                     window=window,
                     learned=piece.learned,
+                    thinning=piece.thinning,
                 )
             if block.offset < piece.parsed_bytes:
                 scanner.scan_all(bytes(memoryview(block.data)[block.start : block.end]))
             else:
-                scanner.scan_candidates(block.data, block.start, block.end)
+                scanner.scan_candidates(block.data, block.start, block.end, block.offset // CELL_BYTES)
         partial = scanner.finish() if scanner is not None else Partial()
         partial.notes |= {(piece.file, note) for note in reading.notes}
     return partial
@@ -214,14 +238,22 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
         **{event.kind: event for event in (WRITTEN_LATE, *events)},
     }
     names = [one.name for one in inputs]
+    unread = _unread_shares(whole, events)
+    tallies = [
+        Tally(
+            kind,
+            kinds[kind].lane,
+            kinds[kind].form,
+            round(reservoir.count * (1 + unread.get(kind, 0.0))),  # of those unread as many are taken to be events
+            len(reservoir.events()),
+        )
+        for kind, reservoir in whole.reservoirs.items()
+    ]
+    thinned = {tally.kind for tally in tallies if tally.kept < tally.count}
     found = [
-        _event(seen, kinds[seen.kind], names[seen.file], before)
+        _event(seen, kinds[seen.kind], names[seen.file], before, thinned=seen.kind in thinned)
         for reservoir in whole.reservoirs.values()
         for seen in reservoir.events()
-    ]
-    tallies = [
-        Tally(kind, kinds[kind].lane, kinds[kind].form, reservoir.count, len(reservoir.events()))
-        for kind, reservoir in whole.reservoirs.items()
     ]
     return Snapshot(
         collector="logs",
@@ -231,6 +263,19 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
         tallies=tuple(sorted(tallies, key=lambda tally: tally.kind)),
         warnings=tuple(warnings),
     )
+
+
+def _unread_shares(whole: Partial, events: Sequence[LogEvent]) -> dict[str, float]:
+    """Lines that were only counted, for each that was read, by kind: as many of them would have been events."""
+    where = {literal: which for which, literal in enumerate(literals_of(events))}
+    shares: dict[str, float] = {}
+    for event in events:
+        own = [where[literal] for literal in event.literals]
+        read, unread = (sum(counts[which] for which in own) for counts in (whole.read, whole.unread))
+        if unread:
+            shares[event.kind] = unread / max(1, read)
+    learned_unread, learned_read = whole.unread[len(where)], whole.read[len(where)]
+    return shares | (dict.fromkeys(ALL_SUBJECTS, learned_unread / max(1, learned_read)) if learned_unread else {})
 
 
 def _lines_before(edges: Iterable[Edge]) -> dict[tuple[int, int], int]:
@@ -243,7 +288,9 @@ def _lines_before(edges: Iterable[Edge]) -> dict[tuple[int, int], int]:
     return before
 
 
-def _event(seen: Seen, kind: LogEvent | Subject, name: str, before: dict[tuple[int, int], int]) -> Event:
+def _event(
+    seen: Seen, kind: LogEvent | Subject, name: str, before: dict[tuple[int, int], int], *, thinned: bool
+) -> Event:
     return Event(
         at_s=seen.at_s,
         kind=kind.kind,
@@ -252,7 +299,7 @@ def _event(seen: Seen, kind: LogEvent | Subject, name: str, before: dict[tuple[i
         place=Place(name, before[seen.file, seen.piece] + seen.line),
         seconds=seen.seconds,
         value=seen.value,
-        key=seen.key,
+        key=seen.key or (f"stretch {seen.stretch}" if thinned and kind.pair else ""),  # pairs are whole only in there
         label=seen.label or kind.label,
         site=seen.site,
         worker=seen.worker,

@@ -9,13 +9,14 @@ trimming.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 STRETCH_S = 64.0
-BUDGET = 30_000  # events kept over all kinds
-MOST, LEAST = 4_000, 200  # kept per kind
+BUDGET = 12_000  # events kept over all kinds
+MOST, LEAST = 3_000, 60  # kept per kind
 _HASH = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
@@ -37,6 +38,7 @@ class Seen(NamedTuple):
     worker: str
     aligned: bool
     resolution_s: float
+    stretch: int  # of time or of the file: what stands in one is kept or dropped together
 
     @property
     def order(self) -> tuple[float, int, int, int, str]:
@@ -64,23 +66,23 @@ class Reservoir:
     longest: list[Seen] = field(default_factory=list)
     floor_s: float = float("-inf")  # what is shorter is not among the longest any more
 
-    def counts(self, at_s: float, seconds: float | None) -> bool:
+    def counts(self, level: int, seconds: float | None) -> bool:
         """Count one event. False if it will not be kept either, so that there is no need to make it."""
         self.count += 1
-        return not self.level or (seconds is not None and seconds >= self.floor_s) or _level(at_s) >= self.level
+        return level >= self.level or (seconds is not None and seconds >= self.floor_s)
 
     def keep(self, seen: Seen) -> None:
         """One that was counted."""
         if seen.seconds is not None and seen.seconds >= self.floor_s:
             self.longest.append(seen)
-        if not self.level or _level(seen.at_s) >= self.level:
+        if level_of(seen.stretch) >= self.level:
             self.kept.append(seen)
 
     def trim(self, most: int) -> None:
         """Raise the level until no more than `most` are kept; keep a third as many of the longest."""
         while len(self.kept) > most:
             self.level += 1
-            self.kept = [seen for seen in self.kept if _level(seen.at_s) >= self.level]
+            self.kept = [seen for seen in self.kept if level_of(seen.stretch) >= self.level]
         if len(self.longest) > most // 3:
             self.longest.sort(key=lambda s: (-(s.seconds or 0.0), s.order))
             del self.longest[most // 3 :]
@@ -90,21 +92,59 @@ class Reservoir:
         self.count += other.count
         self.level = max(self.level, other.level)
         self.floor_s = max(self.floor_s, other.floor_s)
-        self.kept = [seen for seen in [*self.kept, *other.kept] if _level(seen.at_s) >= self.level]
+        self.kept = [seen for seen in [*self.kept, *other.kept] if level_of(seen.stretch) >= self.level]
         self.longest += other.longest
 
     def events(self) -> list[Seen]:
         return sorted({seen.order: seen for seen in [*self.kept, *self.longest]}.values(), key=lambda s: s.order)
 
 
-@lru_cache(maxsize=256)
-def _stretch_level(stretch: int) -> int:
+@lru_cache(maxsize=512)
+def level_of(stretch: int) -> int:
+    """Leading zeros of a hash of the stretch: level n keeps one stretch in 2**n."""
     return 64 - ((stretch * _HASH) & _MASK).bit_length()
 
 
-def _level(at_s: float) -> int:
-    """Leading zeros of a hash of the stretch of time: level n keeps one stretch in 2**n."""
-    return _stretch_level(int(at_s // STRETCH_S))
+def stretch_at(at_s: float) -> int:
+    return int(at_s // STRETCH_S)
+
+
+class Noted(NamedTuple):
+    """A line that was only counted, kept as it is for the long time that it names."""
+
+    longest_s: float
+    file: int
+    piece: int
+    line: int
+    stretch: int
+    literals: tuple[int, ...]
+    before_s: float | None  # the stamp of the line that it continues, where it has none
+    raw: bytes
+
+
+@dataclass(slots=True)
+class Glanced:
+    """Of the lines of one literal that were only counted, those that name the longest times."""
+
+    most: int
+    found: list[Noted] = field(default_factory=list)
+    floor_s: float = 0.0  # a line that names no more is not among them any more
+
+    def keep(self, noted: Noted) -> None:
+        self.found.append(noted)
+        if len(self.found) >= 2 * self.most:
+            self.trim()
+
+    def trim(self) -> None:
+        if len(self.found) > self.most:
+            self.found.sort(key=lambda noted: (-noted.longest_s, noted[1:4]))
+            del self.found[self.most :]
+            self.floor_s = max(self.floor_s, self.found[-1].longest_s)
+
+    def merge(self, other: Glanced) -> None:
+        self.most = max(self.most, other.most)
+        self.floor_s = max(self.floor_s, other.floor_s)
+        self.found += other.found
 
 
 class Quiet(NamedTuple):
@@ -138,10 +178,13 @@ class Partial:
     resolution: Counter[tuple[int, float]] = field(default_factory=Counter)  # (file, seconds): lines
     backwards: Counter[int] = field(default_factory=Counter)  # stamps that went back by more than a second
     notes: set[tuple[int, str]] = field(default_factory=set)
+    read: Counter[int] = field(default_factory=Counter)  # by frequent literal: lines that were read ...
+    unread: Counter[int] = field(default_factory=Counter)  # ... and that were only counted
+    glanced: dict[int, Glanced] = field(default_factory=dict)  # by literal: the longest of those
 
     def add(self, seen: Seen) -> None:
         reservoir = self.reservoir(seen.kind)
-        if reservoir.counts(seen.at_s, seen.seconds):
+        if reservoir.counts(level_of(seen.stretch), seen.seconds):
             self.keep(reservoir, seen)
 
     def reservoir(self, kind: str) -> Reservoir:
@@ -169,6 +212,20 @@ class Partial:
     def trim(self) -> None:
         for reservoir in self.reservoirs.values():
             reservoir.trim(self.most)
+        for glanced in self.glanced.values():
+            glanced.trim()
+
+    def noted(self) -> list[Noted]:
+        """All pieces are in: the lines to read for the time that they name, in order."""
+        self.trim()
+        return sorted({noted[1:]: noted for glanced in self.glanced.values() for noted in glanced.found}.values())
+
+    def add_longest(self, seen: Iterable[Seen]) -> None:
+        """What such lines say: not counted again."""
+        for each in seen:
+            self.reservoir(each.kind).longest.append(each)
+        self.glanced.clear()
+        self.trim()
 
     def merge(self, other: Partial) -> None:
         """Take in another piece; order does not matter once `trim` was called at the end."""
@@ -184,5 +241,9 @@ class Partial:
         self.workers |= other.workers
         self.beats |= other.beats
         self.notes |= other.notes
+        self.read += other.read
+        self.unread += other.unread
+        for literal, glanced in other.glanced.items():
+            self.glanced.setdefault(literal, Glanced(glanced.most)).merge(glanced)
         if sum(len(r.kept) + len(r.longest) for r in self.reservoirs.values()) > 2 * BUDGET:
             self.trim()

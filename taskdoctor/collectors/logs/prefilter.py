@@ -13,12 +13,19 @@ from ahocorasick_rs import BytesAhoCorasick, MatchKind
 from taskdoctor.collectors.logs.event import LogEvent
 from taskdoctor.collectors.logs.recall import Recall
 
+LITERAL_BITS = 12
+LITERAL_MASK = (1 << LITERAL_BITS) - 1
 GROUP = 32  # literals per pass; measured: 35 take half as long as 60, and 95 six times as long
 
 
 def searcher(literals: Sequence[bytes]) -> BytesAhoCorasick:
     """Finds a few dozen literals in one pass; of overlapping ones the first."""
     return BytesAhoCorasick(literals, matchkind=MatchKind.LeftmostFirst)
+
+
+def literals_of(events: Iterable[LogEvent]) -> list[str]:
+    """All literals, in the order by which they are numbered."""
+    return sorted({literal for event in events for literal in event.literals}, key=str.encode)
 
 
 class Prefilter:
@@ -32,37 +39,38 @@ class Prefilter:
         for index, event in enumerate(self.events):
             for literal in event.literals:
                 by_literal.setdefault(literal.encode(), []).append(index)
-        self.literals = sorted(by_literal)
+        self.literals = [literal.encode() for literal in literals_of(self.events)]
         self.announced = [*(_announced(literal, by_literal) for literal in self.literals), ()]  # last: learned ones
         self._recall = -1, Recall(self.events)
-        self._unions: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[int, ...]] = {}
         self._groups = [
             (searcher(self.literals[start : start + GROUP]), start) for start in range(0, len(self.literals), GROUP)
         ]
 
-    def candidates(self, data: bytes | memoryview, learned: BytesAhoCorasick | None = None) -> list[tuple[int, int]]:
-        """(position, literal index) of the literals in the block, by position; learned ones announce no event."""
-        found: list[tuple[int, int]] = []
+    def hits(self, data: bytes | memoryview, learned: BytesAhoCorasick | None = None) -> list[int]:
+        """The literals in the block by position, learned ones last, each as `position << LITERAL_BITS | literal`.
+
+        Plain integers: there are millions of them, and they are put in order.
+        """
+        found: list[int] = []
         if learned is not None:
-            found += [(start, len(self.literals)) for _, start, _ in learned.find_matches_as_indexes(data)]
+            last = len(self.literals)
+            found = [start << LITERAL_BITS | last for _, start, _ in learned.find_matches_as_indexes(data)]
         for automaton, first in self._groups:
             matches = automaton.find_matches_as_indexes(data)
-            found += [(start, which + first) for which, start, _ in matches]
+            if matches:
+                found += [start << LITERAL_BITS | first + which for which, start, _ in matches]
         found.sort()
         return found
+
+    def candidates(self, data: bytes | memoryview, learned: BytesAhoCorasick | None = None) -> list[tuple[int, int]]:
+        """(position, literal index) of the literals in the block, by position; learned ones announce no event."""
+        return [(hit >> LITERAL_BITS, hit & LITERAL_MASK) for hit in self.hits(data, learned)]
 
     def recall(self, file: int) -> Recall:
         """The texts of the file that is read now: its pieces share them, since its formats are the same."""
         if self._recall[0] != file:
             self._recall = file, Recall(self.events)
         return self._recall[1]
-
-    def union(self, some: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
-        """Events announced by two literals of one line, in order. Few pairs occur, so each is merged once."""
-        both = self._unions.get((some, more))
-        if both is None:
-            both = self._unions[some, more] = tuple(sorted({*some, *more}))
-        return both
 
     def in_line(self, line: bytes) -> Iterable[int]:
         """Events whose literal stands in one line."""

@@ -93,7 +93,7 @@ class LineParser:
         self._order = _order(tuple(formats or ()))
         self._plan_of: dict[str, _Plan] = {}
         self._by_byte: dict[bytes, tuple[_Plan, ...]] = {}
-        self._bare_seconds: dict[bytes, float] = {}
+        self._bare_minutes: dict[bytes, float] = {}
         self._access: tuple[_Plan, ...] | None = None
         self._record_of: tuple[bytes, Syntax, records.Record | None] = (b"", Syntax.JSON, None)
         self._stamp_of: tuple[bytes, Fields | None, stamps.Stamp | None] = (b"", None, None)
@@ -122,31 +122,25 @@ class LineParser:
 
     def _bare_stamp(self, line: bytes) -> float | None:
         """The time of a line that begins with a date, a time and no zone: every format reads that alike."""
-        at_s = self._bare_seconds.get(line[:19])
-        if at_s is None:
+        minute_s, second_s = self._bare_minutes.get(line[:17]), _BARE_SECONDS.get(line[17:19])
+        if minute_s is None or second_s is None:
             return self._remember_bare(line)
         ms = _BARE_MS.get(line[19:24])
         after = line[24:26] if ms is not None else line[20:22]
         if ms is None and line[19:20] != b" ":
             return None
-        return at_s + (ms or 0.0) if after and (after[0] in _NO_ZONE or after == b"- ") else None
+        return minute_s + second_s + (ms or 0.0) if after and (after[0] in _NO_ZONE or after == b"- ") else None
 
     def _remember_bare(self, line: bytes) -> float | None:
         second = line[:19]
-        if not _BARE.match(second):
+        if not _BARE.match(second) or second[17:] not in _BARE_SECONDS:
             return None
-        at_s = self._bare_seconds.get(second[:17] + b"00")
-        if at_s is not None and second[17:] < b"60":
-            at_s += int(second[17:])
-        else:
-            at_s = stamps.iso(second, self._reference_s)
+        at_s = stamps.iso(second[:17] + b"00", self._reference_s)
         if at_s is None:
             return None
-        if len(self._bare_seconds) >= REMEMBERED:
-            self._bare_seconds.clear()
-        self._bare_seconds[second] = at_s
-        if second[17:] < b"60":
-            self._bare_seconds[second[:17] + b"00"] = at_s - int(second[17:])
+        if len(self._bare_minutes) >= REMEMBERED:
+            self._bare_minutes.clear()
+        self._bare_minutes[second[:17]] = at_s
         return self._bare_stamp(line)
 
     def formats_of(self, line: bytes, *, access: bool = False, depth: int = 0) -> tuple[Format, ...]:
@@ -388,6 +382,7 @@ def _compiled(pattern: str) -> re.Pattern[bytes]:
 
 
 _BARE = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}\Z")
+_BARE_SECONDS = {b"%02d" % second: float(second) for second in range(60)}
 _BARE_MS = {b"%c%03d " % (mark, ms): ms / 1000 for mark in b".," for ms in range(1000)}
 _NO_ZONE = frozenset(range(0x21, 0x7F)) - frozenset(b"+-ZU0123456789")
 _FRACTIONS: dict[bytes, float] = {b"%03d" % ms: ms / 1000 for ms in range(1000)}

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from taskdoctor.collectors.logs import silence
 from taskdoctor.collectors.logs.event import Fields, LogEvent, extract, matching
 from taskdoctor.collectors.logs.measuring import HINT, measured
-from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
-from taskdoctor.collectors.logs.prefilter import Prefilter, searcher
+from taskdoctor.collectors.logs.partial import Edge, Glanced, Noted, Partial, Quiet, Seen, level_of, stretch_at
+from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Prefilter, searcher
 from taskdoctor.collectors.logs.prefix import Line, LineParser, dateless
 from taskdoctor.collectors.logs.recall import Text, fields_anew, fields_of
 from taskdoctor.collectors.logs.stamps import DAY_S
+from taskdoctor.collectors.logs.thinning import Lengths, Thinning, everything, stretch_of
 from taskdoctor.model import Form, Lane
 
 PARTIAL_CHARS = 64 * 1024  # of a line that a container runtime cut into pieces
@@ -30,6 +31,7 @@ MOST_LINES = 200_000  # stamped lines kept per worker for the reading of silence
 WORKERS = 64  # told apart; more are one
 QUIET_FACTOR = 20.0  # a silence in a big log lasts this many times the mean distance of lines around it
 QUIET_S = 1.0
+COUNTED_CELLS = 8  # one line in so many cells tells the formats of a big log
 MIDNIGHT_S = 12 * 3600.0  # a time of day that goes back by more is on the next day
 LATE_S = 0.5  # between a line's stamp and that of the wrapper around it; buffers alone cost less
 
@@ -69,6 +71,7 @@ class Scanner:
         piece: int,
         window: Window,
         learned: Sequence[bytes] = (),
+        thinning: Thinning | None = None,
     ) -> None:
         self._learned = searcher(learned) if learned else None
         self.partial = Partial()
@@ -81,6 +84,15 @@ class Scanner:
         self._days = 0  # midnights passed, in a log whose stamps have no date
         self._time_of_day_s: float | None = None
         self._recall = prefilter.recall(file)
+        self._thinning = thinning or everything(prefilter)
+        self._lengths = Lengths()
+        self._passed_over: dict[int, frozenset[int]] = {}  # by level
+        self._stretch: int | None = None  # of the file, while only candidates are scanned; else by the time of the line
+        self._counted_to = self._counted = 0  # lines are counted only up to those that are read
+        self._read_lines, self._unread_lines = ([0] * len(self._thinning.levels) for _ in range(2))  # by literal
+        self._single = [(which,) for which in range(len(self._thinning.levels))]
+        self._wanted: dict[tuple[int, ...], tuple[int, ...]] = {}  # events that literals announce together
+        self._aside: list[Seen] | None = None  # where events go while a line is only glanced at
         self._streams: dict[str, list[silence.Stamped]] = defaultdict(list)
         self._pending = ""  # what a container runtime cut off and continues in the next line
         self._context: dict[str, int] = {}  # lane of a recent event -> its line: frames of a stack follow it
@@ -94,6 +106,8 @@ class Scanner:
         return self._completed(deepcopy(self.partial))
 
     def _completed(self, partial: Partial) -> Partial:
+        for counts, lines in ((partial.read, self._read_lines), (partial.unread, self._unread_lines)):
+            counts.update({which: lines[which] for which, level in enumerate(self._thinning.levels) if level})
         partial.edges.append(Edge(self._file, self._piece, self._lines, self._bytes, self._first_s, self._latest_s))
         for worker, stream in sorted(_by_writer(self._streams).items()):
             self._read_silences(worker, stream, partial)
@@ -177,39 +191,90 @@ class Scanner:
 
     # --- candidates of a big log ------------------------------------------------------------------------------
 
-    def scan_candidates(self, data: bytearray, start: int, end: int) -> None:
+    def scan_candidates(self, data: bytearray, start: int, end: int, cell: int) -> None:
         """Only lines with a literal; silences where the block's stamps leave room for one."""
         self._bytes += end - start
         self._context.clear()  # each block for itself, so that it does not matter who scans the one before
+        self._stretch = stretch_of(cell)
+        self._counted_to, self._counted = start, self._lines
         first_line = self._lines
-        counted_to, lines = start, 0
-        line_end = -1
-        wanted: tuple[int, ...] = ()
-        announced, union = self._prefilter.announced, self._prefilter.union
-        line_start = start
+        passed = self._passed(level_of(self._stretch))
+        single = self._single
+        line_start, line_end, passing = start, -1, False
+        literals: tuple[int, ...] = ()
         view = memoryview(data)[start:end]
-        candidates = self._prefilter.candidates(view, self._learned)
+        hits = self._prefilter.hits(view, self._learned)
         view.release()
-        for offset, which in candidates:
-            position = start + offset
-            if position > line_end:
-                if line_end >= 0:
-                    self._emit_raw(data, start, line_start, line_end, wanted)
+        for hit in hits:
+            position, which = start + (hit >> LITERAL_BITS), hit & LITERAL_MASK
+            if position >= line_end:
+                if literals:
+                    (self._glance if passing else self._read)(data, start, line_start, line_end, literals)
                 line_start = data.rfind(b"\n", start, position) + 1 or start
                 line_end = data.find(b"\n", position, end)
                 line_end = end if line_end < 0 else line_end
-                lines += data.count(b"\n", counted_to, line_start)
-                counted_to = line_start
-                self._lines = first_line + lines + 1
-                wanted = announced[which]
-            elif wanted is not announced[which]:
-                wanted = union(wanted, announced[which])
-        if line_end >= 0:
-            self._emit_raw(data, start, line_start, line_end, wanted)
-        lines += data.count(b"\n", counted_to, end)
-        lines += 0 if data[end - 1 : end] == b"\n" else 1
-        self._lines = first_line + lines
-        self._look_for_silence(data, start, end, first_line, lines)
+                literals, passing = single[which], which in passed
+            elif which not in literals:
+                literals, passing = (*literals, which), passing and which in passed
+        if literals:
+            (self._glance if passing else self._read)(data, start, line_start, line_end, literals)
+        self._count_to(data, end)
+        self._lines = self._counted + (0 if data[end - 1 : end] == b"\n" else 1)
+        self._look_for_silence(
+            data, start, end, first_line, self._lines - first_line, counted=cell % COUNTED_CELLS == 0
+        )
+        self._stretch = None
+
+    def _passed(self, level: int) -> frozenset[int]:
+        """The literals whose lines are not read in stretches of this level."""
+        known = self._passed_over.get(level)
+        if known is None:
+            levels = enumerate(self._thinning.levels)
+            known = self._passed_over[level] = frozenset(which for which, needed in levels if needed > level)
+        return known
+
+    def _count_to(self, data: bytearray, position: int) -> None:
+        self._counted += data.count(b"\n", self._counted_to, position)
+        self._counted_to = position
+
+    def _read(self, data: bytearray, block: int, start: int, end: int, literals: tuple[int, ...]) -> None:
+        """One line with its literals, in full."""
+        self._count_to(data, start)
+        self._lines = self._counted + 1
+        for which in literals:
+            self._read_lines[which] += 1
+        wanted = self._wanted.get(literals)
+        if wanted is None:
+            announced = self._prefilter.announced
+            wanted = self._wanted[literals] = tuple(sorted({event for which in literals for event in announced[which]}))
+        self._emit_raw(data, block, start, end, wanted)
+
+    def _glance(self, data: bytearray, block: int, start: int, end: int, literals: tuple[int, ...]) -> None:
+        """One of very many lines: it is counted, and read only for the time that it names."""
+        for which in literals:
+            self._unread_lines[which] += 1
+        longest_s = self._lengths.longest_s(bytes(memoryview(data)[start:end]))
+        if not longest_s:
+            return
+        glanced = self.partial.glanced.get(literals[0])
+        if glanced is None:
+            glanced = self.partial.glanced[literals[0]] = Glanced(self._thinning.longest)
+        if longest_s >= glanced.floor_s:
+            self._count_to(data, start)
+            raw = bytes(memoryview(data)[start:end])
+            before_s = None if self._parser.stamp(raw) is not None else self._stamp_before(data, block, start)
+            place = self._file, self._piece, self._counted + 1, self._stretch or 0
+            glanced.keep(Noted(longest_s, *place, literals, before_s, raw))
+
+    def read_noted(self, noted: Noted) -> list[Seen]:
+        """What such a line says of times, each line for itself."""
+        self._context, self._aside = {}, []
+        self._piece, self._lines, self._stretch = noted.piece, noted.line, noted.stretch
+        line = self._parser.parse(noted.raw)
+        at_s = line.at_s if line.at_s is not None else noted.before_s
+        announced = {event for which in noted.literals for event in self._prefilter.announced[which]}
+        self._emit(line, line.message, at_s, self._in_context(announced))
+        return self._aside
 
     def _emit_raw(self, data: bytearray, block: int, start: int, end: int, wanted: tuple[int, ...]) -> None:
         raw = bytes(memoryview(data)[start:end])
@@ -260,9 +325,11 @@ class Scanner:
             end = begin - 1
         return None
 
-    def _look_for_silence(self, data: bytearray, start: int, end: int, first_line: int, lines: int) -> None:
+    def _look_for_silence(
+        self, data: bytearray, start: int, end: int, first_line: int, lines: int, *, counted: bool
+    ) -> None:
         """Read the block's silences if its stamps leave room for one; else its two ends are all that is needed."""
-        first_s = self._first_stamp(data, start, end)
+        first_s = self._first_stamp(data, start, end, counted=counted)
         last_s = self._last_stamp(data, start, end)
         if first_s is None or last_s is None:
             return
@@ -273,15 +340,15 @@ class Scanner:
         if abs(last_s - first_s) < shortest_s:
             return
         block = bytes(memoryview(data)[start:end])
-        if _has_gap(self._parser, block, 0, len(block), first_s, last_s, shortest_s):
+        if _has_gap(self._parser, block, first_s, last_s, shortest_s):
             self._look_closer(block, first_line)
 
-    def _first_stamp(self, data: bytearray, start: int, end: int) -> float | None:
+    def _first_stamp(self, data: bytearray, start: int, end: int, *, counted: bool) -> float | None:
         begin = start
         for count in range(LOOK_BACK):
             stop = data.find(b"\n", begin, end)
             stop = end if stop < 0 else stop
-            line = self._parser.parse(bytes(data[begin:stop])) if count == 0 else None
+            line = self._parser.parse(bytes(data[begin:stop])) if counted and count == 0 else None
             if line is not None:
                 self._count(line, b"x")
             at_s = line.at_s if line is not None else self._parser.stamp(bytes(data[begin:stop]))
@@ -360,22 +427,32 @@ class Scanner:
             self._keep(WRITTEN_LATE.kind, fields, line.worker, written_s, line.resolution_s)
 
     def _keep(self, kind: str, fields: Fields, worker: str, at_s: float | None, resolution_s: float) -> None:
-        partial = self.partial
-        reservoir = partial.reservoir(kind)
         when_s = 0.0 if at_s is None else at_s
-        if reservoir.counts(when_s, fields[0]):
-            parts = (
-                when_s,
-                self._file,
-                self._piece,
-                self._lines,
-                kind,
-                *fields,
-                worker,
-                at_s is not None,
-                resolution_s,
-            )
-            partial.keep(reservoir, tuple.__new__(Seen, parts))
+        stretch = stretch_at(when_s) if self._stretch is None else self._stretch
+        reservoir = None
+        if self._aside is None:
+            reservoir = self.partial.reservoir(kind)
+            if not reservoir.counts(level_of(stretch), fields.seconds):
+                return
+        elif fields.seconds is None:
+            return
+        parts = (
+            when_s,
+            self._file,
+            self._piece,
+            self._lines,
+            kind,
+            *fields,
+            worker,
+            at_s is not None,
+            resolution_s,
+            stretch,
+        )
+        seen = tuple.__new__(Seen, parts)
+        if reservoir is not None:
+            self.partial.keep(reservoir, seen)
+        elif self._aside is not None:
+            self._aside.append(seen)
 
     def _in_context(self, wanted: Iterable[int]) -> tuple[int, ...]:
         """Events without those that only count right after another (frames of a stack), where that one is not near."""
@@ -395,19 +472,21 @@ def _by_writer(streams: Mapping[str, list[silence.Stamped]]) -> Mapping[str, lis
     return {"": sorted(stamped for stream in streams.values() for stamped in stream)}
 
 
-def _has_gap(
-    parser: LineParser, data: bytes, start: int, end: int, first_s: float, last_s: float, shortest_s: float
-) -> bool:
+def _has_gap(parser: LineParser, data: bytes, first_s: float, last_s: float, shortest_s: float) -> bool:
     """Whether two neighbouring stamps lie `shortest_s` apart, found by halving: most halves are too short in time."""
-    if abs(last_s - first_s) < shortest_s:
-        return False
-    middle = data.find(b"\n", (start + end) // 2, end - 1) + 1
-    middle_s = parser.stamp(_line_at(data, middle)) if start < middle < end else None
-    if middle_s is None or end - start < 1024:
-        return _neighbours_gap(parser, data, start, end, shortest_s)
-    return _has_gap(parser, data, start, middle, first_s, middle_s, shortest_s) or _has_gap(
-        parser, data, middle, end, middle_s, last_s, shortest_s
-    )
+    halves = [(0, len(data), first_s, last_s)]
+    while halves:
+        start, end, begin_s, end_s = halves.pop()
+        if abs(end_s - begin_s) < shortest_s:
+            continue
+        middle = data.find(b"\n", (start + end) // 2, end - 1) + 1
+        middle_s = parser.stamp(_line_at(data, middle)) if start < middle < end else None
+        if middle_s is None or end - start < 1024:
+            if _neighbours_gap(parser, data, start, end, shortest_s):
+                return True
+            continue
+        halves += ((middle, end, middle_s, end_s), (start, middle, begin_s, middle_s))
+    return False
 
 
 def _line_at(data: bytes, start: int) -> bytes:
