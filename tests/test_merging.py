@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import random
-import re
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,6 @@ from taskdoctor.collectors.logs import partial, thinning
 from taskdoctor.collectors.logs.collecting import Options, collect
 from taskdoctor.collectors.logs.event import all_events
 from taskdoctor.collectors.logs.partial import Partial, Seen
-from taskdoctor.collectors.logs.recall import Recall
 from taskdoctor.model import Snapshot
 
 SAMPLES = [sample for event in all_events() for sample in event.samples]
@@ -129,24 +127,6 @@ def test_candidates_find_what_every_line_finds(log: Path, whole: Snapshot) -> No
         for e in slow.events
         if e.kind not in follows and (e.kind, e.place.line) not in at_block_edges
     }
-
-
-def _numbered(path: Path, lines: int) -> Path:
-    """Lines of one text with other numbers each, some of which the patterns name."""
-    rng, text = random.Random(5), []
-    for number in range(lines):
-        stamp = datetime.fromtimestamp(1_767_000_000.0 + number * 0.02, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        message = re.sub("[0-9]", lambda _: rng.choice("0123456789"), rng.choice(SAMPLES).split("\n")[0])
-        text.append(f"{stamp} | INFO     | app.service:handle:{number % 90} - {message}")
-    path.write_text("\n".join(text) + "\n", encoding="utf-8")
-    return path
-
-
-def test_a_text_seen_before_is_read_as_if_it_were_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = _numbered(tmp_path / "service.log", 12_000)
-    recalled = _cut(path, workers=1)
-    monkeypatch.setattr(Recall, "get", lambda *_: None)
-    assert _cut(path, workers=1) == recalled
 
 
 def test_times_of_day_go_on_over_midnight(tmp_path: Path) -> None:

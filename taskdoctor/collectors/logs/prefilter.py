@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from taskdoctor.collectors.logs.event import LogEvent
-from taskdoctor.collectors.logs.recall import Recall
 
 LITERAL_BITS = 12
 LITERAL_MASK = (1 << LITERAL_BITS) - 1
@@ -34,14 +33,12 @@ class Prefilter:
     def __init__(self, events: Sequence[LogEvent]) -> None:
         self.events = sorted(events, key=lambda event: (event.priority, event.kind))
         self.every_line = tuple(index for index, event in enumerate(self.events) if not event.literals)
-        self.following = frozenset(index for index, event in enumerate(self.events) if event.follows)
         by_literal: dict[bytes, list[int]] = {}
         for index, event in enumerate(self.events):
             for literal in event.literals:
                 by_literal.setdefault(literal.encode(), []).append(index)
         self.literals = [literal.encode() for literal in literals_of(self.events)]
         self.announced = [*(_announced(literal, by_literal) for literal in self.literals), ()]  # last: learned ones
-        self._recall = -1, Recall(self.events)
         self._groups = [
             (searcher(self.literals[start : start + GROUP]), start) for start in range(0, len(self.literals), GROUP)
         ]
@@ -65,12 +62,6 @@ class Prefilter:
     def candidates(self, data: bytes | memoryview, learned: BytesAhoCorasick | None = None) -> list[tuple[int, int]]:
         """(position, literal index) of the literals in the block, by position; learned ones announce no event."""
         return [(hit >> LITERAL_BITS, hit & LITERAL_MASK) for hit in self.hits(data, learned)]
-
-    def recall(self, file: int) -> Recall:
-        """The texts of the file that is read now: its pieces share them, since its formats are the same."""
-        if self._recall[0] != file:
-            self._recall = file, Recall(self.events)
-        return self._recall[1]
 
     def in_line(self, line: bytes) -> Iterable[int]:
         """Events whose literal stands in one line."""

@@ -7,7 +7,6 @@ together than a silence needs no second look.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -19,7 +18,6 @@ from taskdoctor.collectors.logs.measuring import HINT, measured
 from taskdoctor.collectors.logs.partial import Edge, Glanced, Noted, Partial, Quiet, Seen, level_of, stretch_at
 from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Prefilter, searcher
 from taskdoctor.collectors.logs.prefix import Line, LineParser, dateless
-from taskdoctor.collectors.logs.recall import Text, fields_anew, fields_of
 from taskdoctor.collectors.logs.stamps import DAY_S
 from taskdoctor.collectors.logs.thinning import Lengths, Thinning, everything, stretch_of
 from taskdoctor.model import Form, Lane
@@ -83,7 +81,6 @@ class Scanner:
         self._last_s: float | None = None  # of the line before
         self._days = 0  # midnights passed, in a log whose stamps have no date
         self._time_of_day_s: float | None = None
-        self._recall = prefilter.recall(file)
         self._thinning = thinning or everything(prefilter)
         self._lengths = Lengths()
         self._passed_over: dict[int, frozenset[int]] = {}  # by level
@@ -247,7 +244,10 @@ class Scanner:
         if wanted is None:
             announced = self._prefilter.announced
             wanted = self._wanted[literals] = tuple(sorted({event for which in literals for event in announced[which]}))
-        self._emit_raw(data, block, start, end, wanted)
+        line = self._parser.parse(bytes(memoryview(data)[start:end]))
+        at_s = line.at_s if line.at_s is not None else self._stamp_before(data, block, start)
+        if at_s is None or self._window.holds(at_s):
+            self._emit(line, line.message, at_s, wanted)
 
     def _glance(self, data: bytearray, block: int, start: int, end: int, literals: tuple[int, ...]) -> None:
         """One of very many lines: it is counted, and read only for the time that it names."""
@@ -273,44 +273,8 @@ class Scanner:
         line = self._parser.parse(noted.raw)
         at_s = line.at_s if line.at_s is not None else noted.before_s
         announced = {event for which in noted.literals for event in self._prefilter.announced[which]}
-        self._emit(line, line.message, at_s, self._in_context(announced))
+        self._emit(line, line.message, at_s, announced)
         return self._aside
-
-    def _emit_raw(self, data: bytearray, block: int, start: int, end: int, wanted: tuple[int, ...]) -> None:
-        raw = bytes(memoryview(data)[start:end])
-        if not self._prefilter.following.isdisjoint(wanted):
-            wanted = self._in_context(wanted)
-        text = self._recall.get(raw, wanted)
-        at_s = self._parser.stamp(raw) if text is not None else None
-        if text is not None and at_s is not None:
-            if self._window.holds(at_s):
-                self._say_again(text, raw, at_s)
-            return
-        line = self._parser.parse(raw)
-        at_s = line.at_s if line.at_s is not None else self._stamp_before(data, block, start)
-        if at_s is None or self._window.holds(at_s):
-            found, measures = self._emit(line, line.message, at_s, wanted)
-            self._recall.keep(raw, wanted, line, found, measures=measures)
-
-    def _say_again(self, text: Text, raw: bytes, at_s: float) -> None:
-        """Keep what a line says that differs from one read before in its digits only."""
-        worker = text.worker if text.worker_at is None else raw[slice(*text.worker_at)].decode("utf-8", "replace")
-        for said in text.sayings:
-            self._context[said.lane] = self._lines
-            if said.anew:
-                fields = fields_anew(said, raw[slice(*text.message_at)].decode("utf-8", "replace"))
-                if fields is None:
-                    continue
-            elif said.simple and said.seconds_at is None:
-                fields = said.fields
-            else:
-                fields = fields_of(said, raw)
-            self._keep(said.kind, fields, worker, at_s, text.resolution_s)
-        if text.measures:
-            message = raw[slice(*text.message_at)].decode("utf-8", "replace")
-            logger = text.logger if text.logger_at is None else raw[slice(*text.logger_at)].decode("utf-8", "replace")
-            for subject, fields in measured(message, logger):
-                self._keep(subject.kind, fields, worker, at_s, text.resolution_s)
 
     def _stamp_before(self, data: bytearray, block: int, start: int) -> float | None:
         """The stamp of the line that a line without one continues, looked for within its block."""
@@ -399,26 +363,19 @@ class Scanner:
                 )
             )
 
-    def _emit(
-        self, line: Line, message: str, at_s: float | None, announced: Iterable[int]
-    ) -> tuple[list[tuple[LogEvent, re.Match[str]]], bool]:
-        """Keep what the line says: what is known of it, else the numbers of a stranger's line with their subjects.
-
-        Also what was found, and whether the numbers were looked at.
-        """
+    def _emit(self, line: Line, message: str, at_s: float | None, announced: Iterable[int]) -> None:
+        """Keep what the line says: what is known of it, else the numbers of a stranger's line with their subjects."""
         prefilter = self._prefilter
         wanted = self._in_context(sorted({*announced, *prefilter.every_line}))
         found = matching(message, [prefilter.events[index] for index in wanted]) if wanted else []
         for event, match in found:
             self._context[event.lane] = self._lines
             self._keep(event.kind, extract(event, match), line.worker, at_s, line.resolution_s)
-        measures = HINT.search(message) is not None and all(event.form is Form.MARK for event, _ in found)
-        if measures:
+        if HINT.search(message) is not None and all(event.form is Form.MARK for event, _ in found):
             for subject, fields in measured(message, line.logger):
                 self._keep(subject.kind, fields, line.worker, at_s, line.resolution_s)
         if line.written_s is not None and line.at_s is not None:
             self._keep_late(line, line.written_s, line.written_s - line.at_s)
-        return found, measures
 
     def _keep_late(self, line: Line, written_s: float, delay_s: float) -> None:
         """A line that reached the wrapper around it long after its stamp: a log handler or its pipe was blocked."""

@@ -1,7 +1,7 @@
 """How much of a big log is read: all of its rare lines, and of the frequent ones some stretches and the longest.
 
-Why: reading a line is what costs, not finding it, and a verdict needs a few thousand events, not millions. What a log is
-full of is told from cells spread evenly over it. Lines of a frequent literal are read in one stretch of the file out of
+Why: reading a line is what costs, not finding it, and a verdict needs a few thousand events, not millions. What is
+frequent is told from cells spread evenly over the log. Lines of a frequent literal are read in one stretch of it out of
 2, 4, 8 ...; elsewhere they are counted, and those that name the longest times are read too, since lateness is what is
 looked for. All of this depends on the file alone, so that it does not matter who reads which part.
 """
