@@ -18,7 +18,7 @@ from taskdoctor.collectors.logs.learning import learned
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
 from taskdoctor.collectors.logs.prefilter import Prefilter, literals_of, searcher
 from taskdoctor.collectors.logs.prefix import LineParser, recognise
-from taskdoctor.collectors.logs.reading import CELL_BYTES, Reading, blocks, open_input
+from taskdoctor.collectors.logs.reading import CELL_BYTES, Block, Reading, blocks, open_input
 from taskdoctor.collectors.logs.scanning import WRITTEN_LATE, Scanner, Window
 from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
@@ -33,6 +33,10 @@ PARALLEL_BYTES = 64 * 1024 * 1024  # from here on starting workers pays
 HEAD_BLOCKS = 2  # looked at to learn the formats of a file
 HEAD_LINES = 400
 LEARNED_CELLS = 4  # of a big file, evenly spread
+STREAM_HEAD = 8  # of a stream, one cell in so many of its beginning stands for all that follows ...
+STREAM_CELLS = 16_384  # ... as if that were a gigabyte: how much comes is not known
+
+_Lie = tuple[tuple[bytes, ...], Thinning | None]  # what marks the own timed lines of a big log; how much to read
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -119,15 +123,17 @@ def _pieces(file: int, one: Input, options: Options, prefilter: Prefilter) -> It
         yield Piece(file, one, formats, first, min(count, first + step) - 1, marks, thinned, parsed_bytes=0)
 
 
-def _lie_of(
-    reading: Reading, formats: Sequence[Format], one: Input, prefilter: Prefilter
-) -> tuple[tuple[bytes, ...], Thinning | None]:
-    """From cells spread over a big file: what marks its own timed lines, and how much of its frequent ones to read."""
+def _lie_of(reading: Reading, formats: Sequence[Format], one: Input, prefilter: Prefilter) -> _Lie:
+    """From cells spread over a big file."""
     count = -(-reading.size_bytes // CELL_BYTES)
     sampled = min(SAMPLE_CELLS, count)
     sample = [b"".join(_cells(reading, place, place)) for place in (count * part // sampled for part in range(sampled))]
-    marks = learned(sample[:: max(1, sampled // LEARNED_CELLS)], LineParser(formats, reference_s=one.mtime_s))
-    return marks, thinning(prefilter, sample, searcher(marks) if marks else None, count)
+    return _lie(sample, count, LineParser(formats, reference_s=one.mtime_s), prefilter)
+
+
+def _lie(sample: Sequence[bytes], cells: int, parser: LineParser, prefilter: Prefilter) -> _Lie:
+    marks = learned(sample[:: max(1, len(sample) // LEARNED_CELLS)], parser)
+    return marks, thinning(prefilter, sample, searcher(marks) if marks else None, cells)
 
 
 def _cells(reading: Reading, first: int, last: int) -> list[bytes]:
@@ -172,28 +178,34 @@ def _in_parallel(pieces: Sequence[Piece], options: Options, workers: int) -> Ite
 def scan_piece(piece: Piece, prefilter: Prefilter, window: Window) -> Partial:
     """Scan one piece; what went wrong on the way becomes a note, not an error."""
     with open_input(piece.input) as reading:
-        scanner: Scanner | None = None
-        for block in blocks(reading, piece.first_block, piece.last_block):
-            if scanner is None:
-                data = bytes(memoryview(block.data)[block.start : block.end])
-                formats = piece.formats or _recognised(data, piece.input)
-                parser = LineParser(formats, reference_s=piece.input.mtime_s)
-                scanner = Scanner(
-                    prefilter,
-                    parser,
-                    file=piece.file,
-                    piece=piece.first_block,
-                    window=window,
-                    learned=piece.learned,
-                    thinning=piece.thinning,
-                )
-            if block.offset < piece.parsed_bytes:
-                scanner.scan_all(bytes(memoryview(block.data)[block.start : block.end]))
-            else:
-                scanner.scan_candidates(block.data, block.start, block.end, block.offset // CELL_BYTES)
-        partial = scanner.finish() if scanner is not None else Partial()
+        partial = _scan(piece, blocks(reading, piece.first_block, piece.last_block), prefilter, window)
         partial.notes |= {(piece.file, note) for note in reading.notes}
     return partial
+
+
+def _scan(piece: Piece, stretch: Iterable[Block], prefilter: Prefilter, window: Window) -> Partial:
+    scanner: Scanner | None = None
+    head: list[bytes] | None = []  # cells of a stream's beginning, which stand for the rest; None: not needed any more
+    for block in stretch:
+        data = memoryview(block.data)[block.start : block.end]
+        cell = block.offset // CELL_BYTES
+        if scanner is None:
+            formats = piece.formats or _recognised(bytes(data), piece.input)
+            parser = LineParser(formats, reference_s=piece.input.mtime_s)
+            scanner = Scanner(prefilter, parser, file=piece.file, piece=piece.first_block, window=window)
+            scanner.read_big(piece.learned, piece.thinning)
+        if block.offset < piece.parsed_bytes:
+            scanner.scan_all(bytes(data))
+            if head is not None and cell % STREAM_HEAD == 0:
+                head.append(bytes(data))
+            continue
+        if head:
+            marks, thinned = _lie(head, STREAM_CELLS, parser, prefilter)
+            scanner.read_big(marks, thinned if window == Window() else None)
+        head = None
+        data.release()
+        scanner.scan_candidates(block.data, block.start, block.end, cell)
+    return scanner.finish() if scanner is not None else Partial()
 
 
 class Following:

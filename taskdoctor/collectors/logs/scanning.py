@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
+from ahocorasick_rs import BytesAhoCorasick
+
 from taskdoctor.collectors.logs import silence
 from taskdoctor.collectors.logs.event import Fields, LogEvent, extract, matching
 from taskdoctor.collectors.logs.measuring import HINT, measured
@@ -68,10 +70,7 @@ class Scanner:
         file: int,
         piece: int,
         window: Window,
-        learned: Sequence[bytes] = (),
-        thinning: Thinning | None = None,
     ) -> None:
-        self._learned = searcher(learned) if learned else None
         self.partial = Partial()
         self._prefilter, self._parser = prefilter, parser
         self._file, self._piece, self._window = file, piece, window
@@ -81,18 +80,28 @@ class Scanner:
         self._last_s: float | None = None  # of the line before
         self._days = 0  # midnights passed, in a log whose stamps have no date
         self._time_of_day_s: float | None = None
-        self._thinning = thinning or everything(prefilter)
         self._lengths = Lengths()
-        self._passed_over: dict[int, frozenset[int]] = {}  # by level
         self._stretch: int | None = None  # of the file, while only candidates are scanned; else by the time of the line
         self._counted_to = self._counted = 0  # lines are counted only up to those that are read
-        self._read_lines, self._unread_lines = ([0] * len(self._thinning.levels) for _ in range(2))  # by literal
-        self._single = [(which,) for which in range(len(self._thinning.levels))]
+        self._learned: BytesAhoCorasick | None = None
+        self._thin(everything(prefilter))
         self._wanted: dict[tuple[int, ...], tuple[int, ...]] = {}  # events that literals announce together
         self._aside: list[Seen] | None = None  # where events go while a line is only glanced at
         self._streams: dict[str, list[silence.Stamped]] = defaultdict(list)
         self._pending = ""  # what a container runtime cut off and continues in the next line
         self._context: dict[str, int] = {}  # lane of a recent event -> its line: frames of a stack follow it
+
+    def read_big(self, learned: Sequence[bytes], thinning: Thinning | None) -> None:
+        """What marks the own timed lines of a big log, and how much of its frequent ones is to be read."""
+        self._learned = searcher(learned) if learned else None
+        if thinning is not None:
+            self._thin(thinning)
+
+    def _thin(self, thinning: Thinning) -> None:
+        self._thinning = thinning
+        self._passed_over: dict[int, frozenset[int]] = {}  # by level
+        self._read_lines, self._unread_lines = ([0] * len(thinning.levels) for _ in range(2))  # by literal
+        self._single = [(which,) for which in range(len(thinning.levels))]
 
     def finish(self) -> Partial:
         """The partial, with its silences read; the scanner is spent."""
