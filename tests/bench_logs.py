@@ -98,6 +98,7 @@ def run(command: Sequence[str], cores: set[int]) -> Cost:
         command,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},  # as installed
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     _, _, usage = os.wait4(process.pid, 0)

@@ -19,7 +19,7 @@ HOLDING_LANES = frozenset(
     {Lane.SUSPENDED, Lane.NOT_SCHEDULED, Lane.MEMORY, Lane.GC, Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING}
     | {Lane.LOGGING}
 )  # all of such a span is lost time; of any other wait, only what is beyond its own normal
-MOST = 2_000  # claims of one kind; the longest own what there is to own
+MOST, MOST_PER_STALL = 500, 4  # claims of one kind; the longest own what there is to own
 ENOUGH_NORMAL = 5  # spans outside of stalls that make a normal
 BY_CHANCE = 0.05
 ENRICHED = 1.5  # as often inside of stalls as their share of the time would give: not by chance any more
@@ -39,13 +39,14 @@ def spans(timeline: Timeline, cause: str, *lanes: Lane, weight: float = 1.0, say
     """
     busy = union(stall.interval for stall in timeline.stalls)
     lost = [pair for lane in lanes for pair in _lost(timeline.spans.get(lane, ()), busy, whole=lane in HOLDING_LANES)]
-    if len(lost) > MOST:
-        lost = nsmallest(MOST, lost, key=_longest_first)
-    return tuple(_claim(cause, event, interval, weight, say) for event, interval in lost)
+    return tuple(_claim(cause, event, interval, weight, say) for event, interval in _longest(lost, timeline))
 
 
-def _longest_first(pair: tuple[Event, Interval]) -> tuple[float, float]:
-    return -pair[1].seconds, pair[1].start_s
+def _longest(found: list[tuple[Event, Interval]], timeline: Timeline) -> list[tuple[Event, Interval]]:
+    most = max(MOST, MOST_PER_STALL * len(timeline.stalls))
+    if len(found) <= most:
+        return found
+    return nsmallest(most, found, key=lambda pair: (-pair[1].seconds, pair[1].start_s))
 
 
 def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> Iterator[tuple[Event, Interval]]:
@@ -87,9 +88,8 @@ def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight:
         for event, stall in _inside(timeline, lane)
         for end_s in (min(event.at_s + event.uncertainty_s, stall.interval.end_s),)
     ]
-    if len(found) > MOST:
-        found = nsmallest(MOST, found, key=_longest_first)
-    return tuple(replace(_claim(cause, event, interval, weight, say), direct=False) for event, interval in found)
+    longest = _longest(found, timeline)
+    return tuple(replace(_claim(cause, event, interval, weight, say), direct=False) for event, interval in longest)
 
 
 def _inside(timeline: Timeline, lane: Lane) -> Iterator[tuple[Event, Stall]]:

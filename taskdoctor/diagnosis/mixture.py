@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-DRAWS = 900
+DRAWS = 600
 BURN_IN = 100
 CONCENTRATION = 0.4  # of the Dirichlet prior: few causes share a service's stalls
 MAX_WEIGHT = 8.0  # one giant outlier is one stall, not a pattern
