@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from taskdoctor.diagnosis.claiming import spans
+from taskdoctor.diagnosis.claiming import marks, spans
 from taskdoctor.model import Claim, Event, Lane, Timeline
 
 # What steps that compute are called; most others that hold a loop wait for something.
@@ -19,6 +19,7 @@ WORK = re.compile(
     r"|templat|seriali|infer|predict|transform|aggregat|digest|thumbnail|transcod"
 )
 BUSY_SHARE = 0.7  # CPU seconds per held second: at least this much is computation
+SUPERVISED_S = 30.0  # the usual patience of a process manager
 IDLE_SHARE = 0.3  # at most this much is waiting
 
 
@@ -40,11 +41,15 @@ def open_cause(timeline: Timeline, cause: str, weights: Weights, *, say: str) ->
         (_unnamed_work, weights.unknown),
         (_named_work, weights.working),
     )
-    return tuple(
+    measured = tuple(
         replace(claim, direct=belongs in (_busy, _idle))
         for belongs, weight in readings
         if weight > 0
         for claim in spans(_only(timeline, belongs), cause, Lane.LOOP_HELD, weight=weight, say=say)
+    )
+    given_up = "a supervisor saw the loop stand still and gave it up ({label})"
+    return measured + marks(
+        timeline, cause, Lane.LOOP_HELD, before_s=SUPERVISED_S, weight=weights.unknown, say=given_up
     )
 
 
