@@ -210,3 +210,24 @@ def test_a_big_log_of_a_stranger_is_read_by_its_own_lines(tmp_path: Path) -> Non
     quick = _cut(path, piece_blocks=3)
     assert [(t.kind, t.count) for t in quick.tallies] == [(t.kind, t.count) for t in slow.tallies]
     assert sum(tally.count for tally in quick.tallies) == 3000
+
+
+@pytest.mark.parametrize("hours", [8.0, -5.0, 5.5])
+def test_a_log_in_local_time_lies_with_one_that_says_its_zone(tmp_path: Path, hours: float) -> None:
+    (tmp_path / "app.log").write_text(_turns("", hours * 3600), encoding="utf-8")
+    (tmp_path / "container.log").write_text(_turns("Z", 0.0), encoding="utf-8")
+    snapshot = collect([str(tmp_path)])
+    own, container = ([e.at_s for e in snapshot.events if e.place.source.endswith(f)] for f in ("app.log", "er.log"))
+    assert own == container
+    assert any("no zone" in note for source in snapshot.sources for note in source.notes)
+
+
+def test_logs_without_any_zone_stay_where_they_are(tmp_path: Path) -> None:
+    (tmp_path / "one.log").write_text(_turns("", 0.0), encoding="utf-8")
+    (tmp_path / "two.log").write_text(_turns("", 8 * 3600.0), encoding="utf-8")
+    assert {round(e.at_s) // 3600 for e in collect([str(tmp_path)]).events} == {490833, 490841}
+
+
+def _turns(zone: str, shift_s: float) -> str:
+    stamps = (datetime.fromtimestamp(1_767_000_000 + shift_s + 7.0 * turn, UTC) for turn in range(60))
+    return "".join(f"{at:%Y-%m-%dT%H:%M:%S}.250{zone} Conversation total elapsed: 1.842s\n" for at in stamps)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
+from taskdoctor.collectors.logs.clocks import shifts
 from taskdoctor.collectors.logs.event import LogEvent, all_events
 from taskdoctor.collectors.logs.following import follow
 from taskdoctor.collectors.logs.format import Format
@@ -24,7 +25,7 @@ from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
 from taskdoctor.collectors.logs.thinning import SAMPLE_CELLS, Thinning, thinning
 from taskdoctor.errors import UsageError
-from taskdoctor.model import Event, Gap, Place, Silence, Snapshot, Source, Tally
+from taskdoctor.model import Event, Gap, Interval, Place, Silence, Snapshot, Source, Tally
 
 SMALL_BYTES = 16 * 1024 * 1024  # up to here every line is parsed
 PIECES = 8  # of a big file: enough for a few workers to end at the same time; within these bounds
@@ -261,17 +262,29 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
         )
         for kind, reservoir in whole.reservoirs.items()
     ]
+    shift_s = _shifts(whole)
     thinned = {tally.kind for tally in tallies if tally.kept < tally.count}
     found = [
-        _event(seen, kinds[seen.kind], names[seen.file], before, thinned=seen.kind in thinned)
+        _event(
+            seen._replace(at_s=seen.at_s + shift_s[seen.file]) if seen.file in shift_s else seen,
+            kinds[seen.kind],
+            names[seen.file],
+            before,
+            thinned=seen.kind in thinned,
+        )
         for reservoir in whole.reservoirs.values()
         for seen in reservoir.events()
     ]
     return Snapshot(
         collector="logs",
-        sources=tuple(_source(file, one, whole) for file, one in enumerate(inputs)),
+        sources=tuple(_source(file, one, whole, shift_s.get(file, 0.0)) for file, one in enumerate(inputs)),
         events=tuple(sorted(found, key=lambda e: (e.at_s, e.place.source, e.place.line or 0, e.kind))),
-        gaps=tuple(sorted((_gap(quiet, names, before) for quiet in whole.quiet), key=lambda g: (g.start_s, g.end_s))),
+        gaps=tuple(
+            sorted(
+                (_gap(quiet, names, before, shift_s.get(quiet.file, 0.0)) for quiet in whole.quiet),
+                key=lambda g: (g.start_s, g.end_s),
+            )
+        ),
         tallies=tuple(sorted(tallies, key=lambda tally: tally.kind)),
         warnings=tuple(warnings),
     )
@@ -323,10 +336,10 @@ def _event(
     )
 
 
-def _gap(quiet: Quiet, names: Sequence[str], before: dict[tuple[int, int], int]) -> Gap:
+def _gap(quiet: Quiet, names: Sequence[str], before: dict[tuple[int, int], int], shift_s: float) -> Gap:
     return Gap(
-        start_s=quiet.start_s,
-        end_s=quiet.end_s,
+        start_s=quiet.start_s + shift_s,
+        end_s=quiet.end_s + shift_s,
         place=Place(names[quiet.file], before[quiet.file, quiet.piece] + quiet.line),
         reading=Silence(quiet.reading),
         worker=quiet.worker,
@@ -337,9 +350,17 @@ def _gap(quiet: Quiet, names: Sequence[str], before: dict[tuple[int, int], int])
     )
 
 
-def _source(file: int, one: Input, whole: Partial) -> Source:
+def _shifts(whole: Partial) -> dict[int, float]:
+    stamps: dict[int, list[float]] = defaultdict(list)
+    for edge in whole.edges:
+        stamps[edge.file] += [at_s for at_s in (edge.first_s, edge.last_s) if at_s is not None]
+    spans = {file: Interval(min(found), max(found)) for file, found in stamps.items() if found}
+    return shifts(spans, {file for file, lines in whole.zoned.items() if lines})
+
+
+def _source(file: int, one: Input, whole: Partial, shift_s: float) -> Source:
     edges = [edge for edge in whole.edges if edge.file == file]
-    stamps = [at_s for edge in edges for at_s in (edge.first_s, edge.last_s) if at_s is not None]
+    stamps = [at_s + shift_s for edge in edges for at_s in (edge.first_s, edge.last_s) if at_s is not None]
     formats = sorted(
         ((name, count) for (of, name), count in whole.formats.items() if of == file), key=lambda f: (-f[1], f[0])
     )
@@ -355,11 +376,15 @@ def _source(file: int, one: Input, whole: Partial) -> Source:
         last_s=max(stamps, default=None),
         workers=tuple(sorted(worker for of, worker in whole.workers if of == file)),
         beats=tuple(sorted(beat for of, beat in whole.beats if of == file)),
-        notes=(*_notes(file, whole), *sorted(note for of, note in whole.notes if of == file)),
+        notes=(*_notes(file, whole, shift_s), *sorted(note for of, note in whole.notes if of == file)),
     )
 
 
-def _notes(file: int, whole: Partial) -> Iterator[str]:
+def _notes(file: int, whole: Partial, shift_s: float) -> Iterator[str]:
+    if shift_s:
+        hours = f"{abs(shift_s) / 3600:g}"
+        way = "later" if shift_s > 0 else "earlier"
+        yield f"its stamps carry no zone: read as {hours} h {way}, to lie with the logs that do"
     back = whole.backwards[file]
     if back:
         yield f"the clock went backwards {back} time{'s' if back != 1 else ''}"

@@ -176,6 +176,7 @@ class Partial:
     workers: set[tuple[int, str]] = field(default_factory=set)
     beats: set[tuple[int, str]] = field(default_factory=set)
     resolution: Counter[tuple[int, float]] = field(default_factory=Counter)  # (file, seconds): lines
+    zoned: Counter[int] = field(default_factory=Counter)  # by file: lines whose stamp says its zone
     backwards: Counter[int] = field(default_factory=Counter)  # stamps that went back by more than a second
     notes: set[tuple[int, str]] = field(default_factory=set)
     read: Counter[int] = field(default_factory=Counter)  # by frequent literal: lines that were read ...
@@ -236,6 +237,7 @@ class Partial:
         self.formats += other.formats
         self.unparsed += other.unparsed
         self.looked += other.looked
+        self.zoned += other.zoned
         self.backwards += other.backwards
         self.resolution += other.resolution
         self.workers |= other.workers

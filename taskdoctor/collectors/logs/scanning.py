@@ -173,6 +173,7 @@ class Scanner:
             partial.unparsed[file] += 1
         if line.at_s is not None:
             partial.resolution[file, line.resolution_s] += 1
+            partial.zoned[file] += line.zoned
 
     def _stamp(self, line: Line) -> float | None:
         """The line's own stamp, or that of the line it continues."""
