@@ -67,6 +67,7 @@ def thinning_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thinning, "BUDGET", 400)
     monkeypatch.setattr(thinning, "LEAST", 4)
     monkeypatch.setattr(thinning, "STRETCH_CELLS", 1)
+    monkeypatch.setattr(thinning, "STRETCHES", 1)
 
 
 @pytest.mark.usefixtures("thinning_early")

@@ -1,6 +1,6 @@
 """Logs as blocks of whole lines, at the speed of the page cache and in flat memory.
 
-The stream lies on a fixed grid of 64 KiB cells, and a block is the lines that START in one cell. So what a block holds
+The stream lies on a fixed grid of 128 KiB cells, and a block is the lines that START in one cell. So what a block holds
 depends on the file alone: workers may share the cells in any way, and the same input through a pipe or a .gz gives the
 same blocks.
 """
@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 from taskdoctor.collectors.logs.heads import UTF8_BOM, Compression, Encoding
 from taskdoctor.collectors.logs.streams import ByteStream, Progress
 
-CELL_BYTES = 64 * 1024
+CELL_BYTES = 128 * 1024  # small enough for the cache, large enough for what each costs in Python
 LINE_BYTES_MAX = 1024 * 1024
 # Read a little of the next cell at once: there the last line of nearly every cell ends.
 LOOK_BYTES = 4 * 1024

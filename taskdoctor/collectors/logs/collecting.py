@@ -29,13 +29,13 @@ from taskdoctor.model import Event, Gap, Interval, Place, Silence, Snapshot, Sou
 
 SMALL_BYTES = 16 * 1024 * 1024  # up to here every line is parsed
 PIECES = 8  # of a big file: enough for a few workers to end at the same time; within these bounds
-PIECE_BLOCKS_MIN, PIECE_BLOCKS_MAX = 512, 4096  # blocks of 64 KiB that one worker takes at a time
+PIECE_BLOCKS_MIN, PIECE_BLOCKS_MAX = 256, 2048  # blocks of 128 KiB that one worker takes at a time
 PARALLEL_BYTES = 64 * 1024 * 1024  # from here on starting workers pays
 HEAD_BLOCKS = 2  # looked at to learn the formats of a file
 HEAD_LINES = 400
 LEARNED_CELLS = 4  # of a big file, evenly spread
 STREAM_HEAD = 8  # of a stream, one cell in so many of its beginning stands for all that follows ...
-STREAM_CELLS = 16_384  # ... as if that were a gigabyte: how much comes is not known
+STREAM_CELLS = 8_192  # ... as if that were a gigabyte: how much comes is not known
 
 _Lie = tuple[tuple[bytes, ...], Thinning | None]  # what marks the own timed lines of a big log; how much to read
 

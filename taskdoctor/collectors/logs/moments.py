@@ -10,7 +10,7 @@ from taskdoctor.collectors.logs import stamps
 from taskdoctor.collectors.logs.event import parse_duration
 from taskdoctor.collectors.logs.inputs import find_inputs
 from taskdoctor.collectors.logs.prefix import LineParser
-from taskdoctor.collectors.logs.reading import blocks, open_input
+from taskdoctor.collectors.logs.reading import CELL_BYTES, blocks, open_input
 from taskdoctor.collectors.logs.scanning import Window
 from taskdoctor.errors import UsageError
 
@@ -58,7 +58,7 @@ def _end_of(paths: Sequence[str]) -> float:
                 latest = max(latest, one.mtime_s)
                 continue
             parser = LineParser(reference_s=one.mtime_s)
-            for block in blocks(reading, max(0, one.size_bytes // 65536 - 1), None):
+            for block in blocks(reading, max(0, one.size_bytes // CELL_BYTES - 1), None):
                 for raw in bytes(memoryview(block.data)[block.start : block.end]).split(b"\n"):
                     latest = max(latest, parser.stamp(raw) or float("-inf"))
     return latest if latest > 0 else time.time()

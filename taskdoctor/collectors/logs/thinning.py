@@ -20,7 +20,7 @@ from taskdoctor.collectors.logs.prefilter import Prefilter
 
 SAMPLE_CELLS = 64
 STRETCHES = 6  # of the file are read at least
-STRETCH_CELLS = 4  # read or passed over together, so that what belongs together stays so
+STRETCH_CELLS = 2  # read or passed over together, so that what belongs together stays so
 BUDGET = 8_000  # lines of frequent literals that are read, about
 LEAST, MOST = 40, 2_000  # of one literal
 LONGEST_LEAST, LONGEST_MOST = 8, 400
