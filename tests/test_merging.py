@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -232,3 +233,21 @@ def test_logs_without_any_zone_stay_where_they_are(tmp_path: Path) -> None:
 def _turns(zone: str, shift_s: float) -> str:
     stamps = (datetime.fromtimestamp(1_767_000_000 + shift_s + 7.0 * turn, UTC) for turn in range(60))
     return "".join(f"{at:%Y-%m-%dT%H:%M:%S}.250{zone} Conversation total elapsed: 1.842s\n" for at in stamps)
+
+
+@pytest.mark.parametrize("small_bytes", [0, 10**9])
+def test_every_record_of_a_batch_counts(tmp_path: Path, small_bytes: int) -> None:
+    def record(turn: int) -> dict[str, object]:
+        body = {"stringValue": f"Conversation total elapsed: {turn}.842s"}
+        return {"timeUnixNano": str(1_767_000_000_000_000_000 + turn * 10**9), "severityText": "INFO", "body": body}
+
+    batches = [
+        {"resourceLogs": [{"scopeLogs": [{"scope": {"name": "chat"}, "logRecords": [record(n), record(n + 1)]}]}]}
+        for n in range(0, 20, 2)
+    ]
+    path = tmp_path / "otel.jsonl"
+    path.write_text("".join(json.dumps(batch, separators=(",", ":")) + "\n" for batch in batches), encoding="utf-8")
+    turns = [event for event in collect([str(path)], Options(small_bytes=small_bytes)).events if event.seconds]
+    assert [(round(turn.at_s), turn.seconds, turn.place.line) for turn in turns] == [
+        (1_767_000_000 + n, n + 0.842, n // 2 + 1) for n in range(20)
+    ]

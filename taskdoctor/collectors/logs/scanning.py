@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ahocorasick_rs import BytesAhoCorasick
 
 from taskdoctor.collectors.logs import silence
+from taskdoctor.collectors.logs.batches import records_of
 from taskdoctor.collectors.logs.event import Fields, LogEvent, extract, matching
 from taskdoctor.collectors.logs.measuring import HINT, measured
 from taskdoctor.collectors.logs.partial import Edge, Glanced, Noted, Partial, Quiet, Seen, level_of, stretch_at
@@ -138,6 +139,11 @@ class Scanner:
     def scan_line(self, raw: bytes, announced: Iterable[int] | None = None) -> None:
         """One line; without `announced` its literals are looked for here."""
         self._lines += 1
+        records = records_of(raw)
+        for record in records:
+            self._scan_record(record, announced if len(records) == 1 else None)
+
+    def _scan_record(self, raw: bytes, announced: Iterable[int] | None) -> None:
         line = self._dated(self._parser.parse(raw))
         message = line.message
         if self._pending:
@@ -256,10 +262,11 @@ class Scanner:
         if wanted is None:
             announced = self._prefilter.announced
             wanted = self._wanted[literals] = tuple(sorted({event for which in literals for event in announced[which]}))
-        line = self._parser.parse(bytes(memoryview(data)[start:end]))
-        at_s = line.at_s if line.at_s is not None else self._stamp_before(data, block, start)
-        if at_s is None or self._window.holds(at_s):
-            self._emit(line, line.message, at_s, wanted)
+        for record in records_of(bytes(memoryview(data)[start:end])):
+            line = self._parser.parse(record)
+            at_s = line.at_s if line.at_s is not None else self._stamp_before(data, block, start)
+            if at_s is None or self._window.holds(at_s):
+                self._emit(line, line.message, at_s, wanted)
 
     def _glance(self, data: bytearray, block: int, start: int, end: int, literals: tuple[int, ...]) -> None:
         """One of very many lines: it is counted, and read only for the time that it names."""
