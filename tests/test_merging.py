@@ -251,3 +251,21 @@ def test_every_record_of_a_batch_counts(tmp_path: Path, small_bytes: int) -> Non
     assert [(round(turn.at_s), turn.seconds, turn.place.line) for turn in turns] == [
         (1_767_000_000 + n, n + 0.842, n // 2 + 1) for n in range(20)
     ]
+
+
+def test_a_worker_that_falls_silent_is_seen_among_those_that_go_on(tmp_path: Path) -> None:
+    """Three workers in one big log, one of which is held now and then: its own lines stop."""
+    lines: list[tuple[float, str]] = []
+    held = [(40.0, 43.5), (95.0, 98.0), (160.0, 163.0)]
+    for pid in (812, 813, 814):
+        for tick in range(2_400):
+            due_s = tick * 0.1 + pid % 10 * 0.01
+            late = [end_s for start_s, end_s in held if pid == 813 and start_s <= due_s < end_s]
+            at_s = late[0] + tick % 10 * 0.001 if late else due_s
+            stamp = datetime.fromtimestamp(1_767_000_000 + at_s, UTC).strftime("%Y-%m-%d %H:%M:%S,%f")[:-3]
+            lines.append((at_s, f"[{stamp}] [{pid}] [INFO] feed: tick {tick}, all good here"))
+    path = tmp_path / "workers.log"
+    path.write_text("\n".join(line for _, line in sorted(lines)) + "\n", encoding="utf-8")
+    gaps = _cut(path).gaps
+    assert {gap.worker for gap in gaps} == {"813"}
+    assert [round(gap.end_s) - 1_767_000_000 for gap in gaps] == [44, 98, 163]

@@ -15,15 +15,15 @@ from taskdoctor.collectors.logs.event import LogEvent, all_events
 from taskdoctor.collectors.logs.following import follow
 from taskdoctor.collectors.logs.format import Format
 from taskdoctor.collectors.logs.inputs import Input, find_inputs
-from taskdoctor.collectors.logs.learning import learned
+from taskdoctor.collectors.logs.learning import learned, writers
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
 from taskdoctor.collectors.logs.prefilter import Prefilter, literals_of, searcher
 from taskdoctor.collectors.logs.prefix import LineParser, recognise
 from taskdoctor.collectors.logs.reading import CELL_BYTES, Block, Reading, blocks, open_input
-from taskdoctor.collectors.logs.scanning import WRITTEN_LATE, Scanner, Window
+from taskdoctor.collectors.logs.scanning import WRITTEN_LATE, Lie, Scanner, Window
 from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
-from taskdoctor.collectors.logs.thinning import SAMPLE_CELLS, Thinning, thinning
+from taskdoctor.collectors.logs.thinning import SAMPLE_CELLS, thinning
 from taskdoctor.errors import UsageError
 from taskdoctor.model import Event, Gap, Interval, Place, Silence, Snapshot, Source, Tally
 
@@ -36,8 +36,6 @@ HEAD_LINES = 400
 LEARNED_CELLS = 4  # of a big file, evenly spread
 STREAM_HEAD = 8  # of a stream, one cell in so many of its beginning stands for all that follows ...
 STREAM_CELLS = 8_192  # ... as if that were a gigabyte: how much comes is not known
-
-_Lie = tuple[tuple[bytes, ...], Thinning | None]  # what marks the own timed lines of a big log; how much to read
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -62,8 +60,7 @@ class Piece:
     formats: tuple[Format, ...] = ()  # recognised in its head, tried first
     first_block: int = 0
     last_block: int | None = None  # the last one that belongs to it
-    learned: tuple[bytes, ...] = ()  # what marks the own timed lines of a big log
-    thinning: Thinning | None = None  # what of its frequent lines is read; None: all
+    lie: Lie = field(default_factory=Lie)
     parsed_bytes: int = SMALL_BYTES  # up to here in the stream every line is parsed
 
 
@@ -109,9 +106,9 @@ def _pieces(file: int, one: Input, options: Options, prefilter: Prefilter) -> It
             return
         formats = _recognised(b"".join(_cells(reading, 0, HEAD_BLOCKS)), one)
         size_bytes = reading.size_bytes
-        marks, thinned = _lie_of(reading, formats, one, prefilter) if size_bytes > options.small_bytes else ((), None)
+        lie = _lie_of(reading, formats, one, prefilter) if size_bytes > options.small_bytes else Lie()
         if options.window != Window():
-            thinned = None  # how much of the window there is cannot be told beforehand
+            lie = lie._replace(thinning=None)  # how much of the window there is cannot be told beforehand
     if any(shape.dateless for shape in formats):  # days are counted from line to line, so in one piece
         yield Piece(file, one, formats, parsed_bytes=size_bytes)
         return
@@ -121,10 +118,10 @@ def _pieces(file: int, one: Input, options: Options, prefilter: Prefilter) -> It
     count = -(-size_bytes // CELL_BYTES)
     step = options.piece_blocks or max(PIECE_BLOCKS_MIN, min(PIECE_BLOCKS_MAX, -(-count // PIECES)))
     for first in range(0, count, step):
-        yield Piece(file, one, formats, first, min(count, first + step) - 1, marks, thinned, parsed_bytes=0)
+        yield Piece(file, one, formats, first, min(count, first + step) - 1, lie, parsed_bytes=0)
 
 
-def _lie_of(reading: Reading, formats: Sequence[Format], one: Input, prefilter: Prefilter) -> _Lie:
+def _lie_of(reading: Reading, formats: Sequence[Format], one: Input, prefilter: Prefilter) -> Lie:
     """From cells spread over a big file."""
     count = -(-reading.size_bytes // CELL_BYTES)
     sampled = min(SAMPLE_CELLS, count)
@@ -132,9 +129,10 @@ def _lie_of(reading: Reading, formats: Sequence[Format], one: Input, prefilter: 
     return _lie(sample, count, LineParser(formats, reference_s=one.mtime_s), prefilter)
 
 
-def _lie(sample: Sequence[bytes], cells: int, parser: LineParser, prefilter: Prefilter) -> _Lie:
-    marks = learned(sample[:: max(1, len(sample) // LEARNED_CELLS)], parser)
-    return marks, thinning(prefilter, sample, searcher(marks) if marks else None, cells)
+def _lie(sample: Sequence[bytes], cells: int, parser: LineParser, prefilter: Prefilter) -> Lie:
+    few = sample[:: max(1, len(sample) // LEARNED_CELLS)]
+    marks = learned(few, parser)
+    return Lie(marks, writers(few, parser), thinning(prefilter, sample, searcher(marks) if marks else None, cells))
 
 
 def _cells(reading: Reading, first: int, last: int) -> list[bytes]:
@@ -194,15 +192,15 @@ def _scan(piece: Piece, stretch: Iterable[Block], prefilter: Prefilter, window: 
             formats = piece.formats or _recognised(bytes(data), piece.input)
             parser = LineParser(formats, reference_s=piece.input.mtime_s)
             scanner = Scanner(prefilter, parser, file=piece.file, piece=piece.first_block, window=window)
-            scanner.read_big(piece.learned, piece.thinning)
+            scanner.read_big(piece.lie)
         if block.offset < piece.parsed_bytes:
             scanner.scan_all(bytes(data))
             if head is not None and cell % STREAM_HEAD == 0:
                 head.append(bytes(data))
             continue
         if head:
-            marks, thinned = _lie(head, STREAM_CELLS, parser, prefilter)
-            scanner.read_big(marks, thinned if window == Window() else None)
+            lie = _lie(head, STREAM_CELLS, parser, prefilter)
+            scanner.read_big(lie if window == Window() else lie._replace(thinning=None))
         head = None
         data.release()
         scanner.scan_candidates(block.data, block.start, block.end, cell)

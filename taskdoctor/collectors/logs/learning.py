@@ -8,7 +8,7 @@ stretch that marks them in the raw bytes joins the search for this one file. It 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from taskdoctor.collectors.logs.measuring import HINT, measured
@@ -17,6 +17,7 @@ from taskdoctor.collectors.logs.prefix import LineParser
 SHAPES = 12  # learned at most
 SEEN = 3  # times that a shape must come in the cells
 SHORTEST = 5  # bytes of a marking stretch
+WRITERS_SHARE = 0.02  # of the lines with a worker: fewer are restarts, or threads of a moment
 PRECISION = 0.5  # of the lines that hold it must be of the shape: else half the log would be looked at
 _STRETCH = re.compile(rb"[^0-9\x00-\x1f]{5,60}")
 _VARYING = re.compile(r"\S*[0-9]\S*")
@@ -33,6 +34,19 @@ def learned(cells: Iterable[bytes], parser: LineParser) -> tuple[bytes, ...]:
     common = sorted((found for found in shapes.values() if len(found) >= SEEN), key=lambda found: (-len(found), found))
     marks = {mark for found in common[:SHAPES] if (mark := _mark(found, lines)) is not None}
     return tuple(sorted(marks))
+
+
+def writers(cells: Iterable[bytes], parser: LineParser) -> tuple[bytes, ...]:
+    """The bytes by which the workers of a log are known, with the signs around them; none where there is only one."""
+    found: Counter[bytes] = Counter()
+    for raw in (raw for cell in cells for raw in cell.split(b"\n")):
+        name = parser.parse(raw).worker.encode()
+        at = raw.find(name) if name else 0
+        if at > 0:
+            found[raw[at - 1 : at + len(name) + 1]] += 1
+    needed = max(SEEN, WRITERS_SHARE * found.total())
+    common = sorted(marker for marker, count in found.items() if count >= needed)
+    return tuple(common) if len(common) > 1 else ()
 
 
 def _mark(found: Sequence[bytes], lines: Sequence[bytes]) -> bytes | None:

@@ -8,15 +8,17 @@ together than a silence needs no second look.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick
 
 from taskdoctor.collectors.logs import silence
 from taskdoctor.collectors.logs.batches import records_of
 from taskdoctor.collectors.logs.event import Fields, LogEvent, extract, matching
+from taskdoctor.collectors.logs.gaps import has_gap, worker_falls_silent
 from taskdoctor.collectors.logs.measuring import HINT, measured
 from taskdoctor.collectors.logs.partial import Edge, Glanced, Noted, Partial, Quiet, Seen, level_of, stretch_at
 from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Prefilter, searcher
@@ -32,8 +34,6 @@ MOST_LINES = 200_000  # stamped lines kept per worker for the reading of silence
 WORKERS = 64  # told apart; more are one
 QUIET_FACTOR = 20.0  # a silence in a big log lasts this many times the mean distance of lines around it
 QUIET_S = 1.0
-MOST_PROBES = 64  # stamps looked at in a cell
-HALVED_BYTES = 1024
 COUNTED_CELLS = 8  # one line in so many cells tells the formats of a big log
 MIDNIGHT_S = 12 * 3600.0  # a time of day that goes back by more is on the next day
 LATE_S = 0.5  # between a line's stamp and that of the wrapper around it; buffers alone cost less
@@ -49,6 +49,14 @@ WRITTEN_LATE = LogEvent(
     label="log handler",
     title="a line written long after its stamp",
 )
+
+
+class Lie(NamedTuple):
+    """How a big log lies, told from a few of its cells: what it takes to read it without parsing every line."""
+
+    marks: tuple[bytes, ...] = ()  # stretches of bytes that mark its own timed lines
+    writers: tuple[bytes, ...] = ()  # the bytes by which its workers are known, if there are several
+    thinning: Thinning | None = None  # how much of its frequent lines is read; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class Scanner:
         self._stretch: int | None = None  # of the file, while only candidates are scanned; else by the time of the line
         self._counted_to = self._counted = 0  # lines are counted only up to those that are read
         self._learned: BytesAhoCorasick | None = None
+        self._writers: tuple[bytes, ...] = ()
         self._thin(everything(prefilter))
         self._wanted: dict[tuple[int, ...], tuple[int, ...]] = {}  # events that literals announce together
         self._aside: list[Seen] | None = None  # where events go while a line is only glanced at
@@ -94,11 +103,12 @@ class Scanner:
         self._pending = ""  # what a container runtime cut off and continues in the next line
         self._context: dict[str, int] = {}  # lane of a recent event -> its line: frames of a stack follow it
 
-    def read_big(self, learned: Sequence[bytes], thinning: Thinning | None) -> None:
-        """What marks the own timed lines of a big log, and how much of its frequent ones is to be read."""
-        self._learned = searcher(learned) if learned else None
-        if thinning is not None:
-            self._thin(thinning)
+    def read_big(self, lie: Lie) -> None:
+        """How a big log is to be read."""
+        self._learned = searcher(lie.marks) if lie.marks else None
+        self._writers = lie.writers
+        if lie.thinning is not None:
+            self._thin(lie.thinning)
 
     def _thin(self, thinning: Thinning) -> None:
         self._thinning = thinning
@@ -323,7 +333,8 @@ class Scanner:
         if abs(last_s - first_s) < shortest_s:
             return
         block = bytes(memoryview(data)[start:end])
-        if _has_gap(self._parser, block, first_s, last_s, shortest_s):
+        bounds = first_s, last_s, shortest_s
+        if has_gap(self._parser, block, *bounds) or worker_falls_silent(self._parser, block, self._writers, *bounds):
             self._look_closer(block, first_line)
 
     def _first_stamp(self, data: bytearray, start: int, end: int, *, counted: bool) -> float | None:
@@ -446,54 +457,3 @@ def _by_writer(streams: Mapping[str, list[silence.Stamped]]) -> Mapping[str, lis
     if 2 * len(streams.get("", ())) < total:
         return streams
     return {"": sorted(stamped for stream in streams.values() for stamped in stream)}
-
-
-def _has_gap(parser: LineParser, data: bytes, first_s: float, last_s: float, shortest_s: float) -> bool:
-    """Whether two neighbouring stamps lie `shortest_s` apart.
-
-    Told from stamps at even distances first: most stretches between them are too short in time. The others are halved.
-    """
-    probes = min(MOST_PROBES, int(2 * abs(last_s - first_s) / shortest_s) + 1)
-    step = max(1, len(data) // probes)
-    at, at_s, open_ends = 0, first_s, []
-    for target in range(step, len(data) - 1, step):
-        begin = data.find(b"\n", target) + 1
-        begin_s = parser.stamp(_line_at(data, begin)) if at < begin < len(data) else None
-        if begin_s is not None:
-            if abs(begin_s - at_s) >= shortest_s:
-                open_ends.append((at, begin, at_s, begin_s))
-            at, at_s = begin, begin_s
-    if abs(last_s - at_s) >= shortest_s:
-        open_ends.append((at, len(data), at_s, last_s))
-    return any(_has_gap_between(parser, data, *ends, shortest_s) for ends in open_ends)
-
-
-def _has_gap_between(
-    parser: LineParser, data: bytes, start: int, end: int, begin_s: float, end_s: float, shortest_s: float
-) -> bool:
-    if abs(end_s - begin_s) < shortest_s:
-        return False
-    middle = data.find(b"\n", (start + end) // 2, end - 1) + 1
-    middle_s = parser.stamp(_line_at(data, middle)) if start < middle < end else None
-    if middle_s is None or end - start < HALVED_BYTES:
-        return _neighbours_gap(parser, data, start, end, shortest_s)
-    return _has_gap_between(parser, data, start, middle, begin_s, middle_s, shortest_s) or _has_gap_between(
-        parser, data, middle, end, middle_s, end_s, shortest_s
-    )
-
-
-def _line_at(data: bytes, start: int) -> bytes:
-    stop = data.find(b"\n", start)
-    return data[start : None if stop < 0 else stop]
-
-
-def _neighbours_gap(parser: LineParser, data: bytes, start: int, end: int, shortest_s: float) -> bool:
-    """The same, line by line, for what cannot be halved any more; up to and with the first line after it."""
-    before: float | None = None
-    for raw in [*data[start:end].split(b"\n"), _line_at(data, end)]:
-        at_s = parser.stamp(raw)
-        if at_s is not None:
-            if before is not None and at_s - before >= shortest_s:
-                return True
-            before = at_s
-    return False
