@@ -46,6 +46,7 @@ WAIT_LANES = (Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS, Lane.BA
 FAILURE_LANES = (Lane.DESCRIPTORS, Lane.POOL, Lane.DNS, Lane.LOCK, Lane.EXECUTOR, Lane.QUEUE, Lane.BACKOFF)
 WORK_LANES = (Lane.OPERATION, Lane.TEARDOWN, Lane.DISK)
 MAY_HOLD = (Lane.OPERATION, Lane.UPSTREAM, Lane.DISK, Lane.STATE)  # work that may run on the loop itself
+TOLD = 0.2  # calls to upstream of which more lie inside of operations are told of by those
 SELDOM = 0.5  # waits logged for fewer of the operations than this are logged when they are long
 
 
@@ -65,7 +66,7 @@ def find(timeline: Timeline, *, slow_s: float | None = None) -> tuple[Stall, ...
     busy = union(stall.interval for stall in loop)
     groups = work(timeline, slow_s=slow_s)
     late = [stall for group in groups for stall in late_operations(group) if not _explained_by_loop(stall, busy)]
-    late = _without_twins(late)
+    late = _without_twins([*late, *_lonely_calls(timeline, groups, busy, slow_s)])
     waits = list(_lonely_waits(timeline, groups, late))
     failures = list(_failures(timeline, [*loop, *late, *waits]))
     return tuple(sorted([*loop, *late, *waits, *failures], key=lambda s: (s.interval, s.kind, s.name)))
@@ -188,6 +189,20 @@ def _without_twins(stalls: list[Stall]) -> list[Stall]:
 
 def _inside(inner: Interval, outer: Interval, *, slack_s: float) -> bool:
     return inner.start_s >= outer.start_s - slack_s and inner.end_s <= outer.end_s + slack_s
+
+
+def _lonely_calls(
+    timeline: Timeline, groups: Sequence[Work], busy: Sequence[Interval], slow_s: float | None
+) -> Iterable[Stall]:
+    """Late calls to upstream of a kind that is seldom part of a logged operation: what waited for them is not told of."""
+    known = {group.name for group in groups}
+    covered = _Covers([Interval(event.start_s, event.end_s) for group in groups for event in group.events])
+    for (_, name), events in sorted(_groups(timeline, (Lane.UPSTREAM,)).items()):
+        told = sum(covered(Interval(event.start_s, event.end_s)) for event in events)
+        if name not in known and told <= TOLD * len(events):
+            for stall in late_operations(_work(name, events, slow_s)):
+                if not covered(stall.interval) and not _explained_by_loop(stall, busy):
+                    yield stall
 
 
 def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Stall]) -> Iterable[Stall]:

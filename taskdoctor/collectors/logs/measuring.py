@@ -24,6 +24,7 @@ from taskdoctor.collectors.logs.subjects import (
     COUNTS,
     FULL_POOL,
     FULL_THREADS,
+    HTTP,
     LENGTHS,
     OPERATION,
     REACHED,
@@ -325,9 +326,15 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
         return OPERATION
     first, behind = _FIRST.search(text), _PURPOSE.match(text, number.start)
     head = text[: first.start() if first is not None else number.start][:CONTEXT_CHARS]
-    contexts = (clause, behind[0] if behind is not None else "", head, " 429" if limited else "", _words(logger))
+    contexts = (clause, behind[0] if behind is not None else "", head, " 429" if limited else "")
     found = (_named(LENGTHS, context.lower()) for context in contexts)
-    return next((subject for subject in found if subject is not None), OPERATION)
+    return next((subject for subject in found if subject is not None), None) or _of_logger(logger) or OPERATION
+
+
+def _of_logger(logger: str) -> Subject | None:
+    """What a module is called after; one called `api` or `rpc` is as a rule the service's own front, not a peer."""
+    subject = _named(LENGTHS, _words(logger).lower())
+    return None if subject is HTTP else subject
 
 
 def _words(key: str) -> str:

@@ -435,6 +435,7 @@ LENGTHS: tuple[Subject, ...] = (
     ),
 )
 
+HTTP = LENGTHS[-1]
 OPERATION = Subject("measured-operation", Lane.OPERATION, Form.SPAN, (), title="operation")
 
 
