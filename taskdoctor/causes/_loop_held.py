@@ -74,7 +74,10 @@ def _open(event: Event) -> bool:
 
 
 def computes(event: Event) -> bool:
-    """Whether a step is called like a computation."""
+    """Whether a step is known to have computed, or is called like a computation."""
+    share = _cpu_share(event)
+    if share is not None:
+        return share >= BUSY_SHARE
     return WORK.search(f"{event.label} {event.site}") is not None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taskdoctor.causes import _loop_held
 from taskdoctor.causes._example_logs import Said, Turn, incident
 from taskdoctor.diagnosis.claiming import as_long_as_silence, spans
@@ -29,7 +31,18 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             weigh=lambda event: 0.8 if _loop_held.computes(event) else 0.0,
             say="{label} took {seconds}, as long as everything else stood still",
         ),
+        *_worked(timeline),
     )
+
+
+def _worked(timeline: Timeline) -> tuple[Claim, ...]:
+    """Steps that say how much of their length the CPU worked; whether on the loop or beside it, they do not say."""
+    steps = tuple(
+        step for step in timeline.spans.get(Lane.OPERATION, ()) if step.cpu_s is not None and _loop_held.computes(step)
+    )
+    only = replace(timeline, spans={Lane.COMPUTING: steps})
+    claims = spans(only, ID, Lane.COMPUTING, weight=0.8, say="{label} took {seconds}, and the CPU worked all the while")
+    return tuple(replace(claim, direct=False) for claim in claims)
 
 
 def _held(turn: Turn, cpu_share: float) -> tuple[Said, ...]:

@@ -13,6 +13,8 @@ from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, 
 
 ID = "cpu-starvation"
 COUNTER = "cgroup-throttled"  # microseconds since the start of the container
+PERIODS = "cgroup-throttled-periods"  # of a tenth of a second, each with some of it lost
+PERIODS_PER_S = 10.0
 PRESSED_PERCENT = 30.0  # of the last ten seconds in which somebody waited for a CPU
 SLOW_S = (3.4, 2.9, 4.1, 3.2, 3.7)  # the slow turns of the example
 PRESSURE_WINDOW_S = 10.0  # the kernel's own avg10
@@ -21,7 +23,10 @@ PRESSURE_WINDOW_S = 10.0  # the kernel's own avg10
 def claims(timeline: Timeline) -> tuple[Claim, ...]:
     """Throttled or runnable-but-waiting time; a reading of the pressure inside a stall, with less weight."""
     counted = counted_as_spans(starved(timeline), Lane.NOT_SCHEDULED, kind=COUNTER, per_second=1e6)
-    pressed = full_as_marks(timeline, Lane.NOT_SCHEDULED, at_least=PRESSED_PERCENT, by_kind={COUNTER: inf})
+    counted = counted_as_spans(counted, Lane.NOT_SCHEDULED, kind=PERIODS, per_second=PERIODS_PER_S)
+    pressed = full_as_marks(
+        timeline, Lane.NOT_SCHEDULED, at_least=PRESSED_PERCENT, by_kind={COUNTER: inf, PERIODS: inf}
+    )
     return (
         *spans(
             without_readings(counted), ID, Lane.NOT_SCHEDULED, say="runnable but without a CPU for {seconds} ({label})"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taskdoctor.causes import _risks
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool, stdlib
 from taskdoctor.diagnosis.claiming import marks, spans
-from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Risk, Timeline
+from taskdoctor.diagnosis.intervals import covered_s, union
+from taskdoctor.model import Cause, Claim, Example, Fix, Interval, Lane, Layer, Priority, Risk, Timeline
 
 ID = "fd-exhaustion"
+AGAIN_S = 1.5  # accept() is tried again each second
 OUT_S = 30.0  # descriptors stay short until something is closed; the claim is cut to the stall
 
 
@@ -16,7 +20,22 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
     return (
         *spans(timeline, ID, Lane.DESCRIPTORS, say="no descriptors for {seconds} ({label})"),
         *marks(timeline, ID, Lane.DESCRIPTORS, before_s=OUT_S, weight=0.9, say="{label} inside the stall"),
+        *_waits_outside(timeline),
     )
+
+
+def _waits_outside(timeline: Timeline) -> tuple[Claim, ...]:
+    """Waits in a queue during which nothing could be opened: connections stand in the backlog till then."""
+    out = union(Interval(mark.at_s - AGAIN_S, mark.at_s + AGAIN_S) for mark in timeline.marks.get(Lane.DESCRIPTORS, ()))
+    waits = tuple(
+        wait
+        for wait in timeline.spans.get(Lane.QUEUE, ())
+        if covered_s(Interval(wait.start_s, wait.end_s), out) >= 0.5 * (wait.seconds or 0.0) > 0
+    )
+    if not waits:
+        return ()
+    only = replace(timeline, spans={Lane.QUEUE: waits})
+    return spans(only, ID, Lane.QUEUE, weight=0.9, say="waited {seconds} while no descriptor was left ({label})")
 
 
 def risks(timeline: Timeline) -> tuple[Risk, ...]:
@@ -105,7 +124,7 @@ async def lifespan(app):
         'logging.info("open descriptors: %d of %d", len(os.listdir("/proc/self/fd")), '
         "resource.getrlimit(resource.RLIMIT_NOFILE)[0])   # each minute"
     ),
-    leads_to=("dns",),
+    leads_to=("dns", "queue-backlog"),
     more=(
         "systemd: `LimitNOFILE=65536`; docker: `--ulimit nofile=65536:65536`; a shell's `ulimit -n` does not reach "
         "services. `python -X dev` names unclosed sockets and clients with the place that made them. Websockets of "

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from dataclasses import replace
+
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
 from taskdoctor.diagnosis.claiming import marks, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "rate-limit"
+REFUSED_CALLS = 4
+AT_ITS_END_S = 0.05  # a refusal that ends a call is its answer
 SILENT_RETRIES_S = 60.0  # an SDK retries in silence before it gives up; the claim is cut to the stall
 
 
@@ -15,7 +20,22 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
     return (
         *spans(timeline, ID, Lane.BACKOFF, say="backed off {seconds} ({label})"),
         *marks(timeline, ID, Lane.BACKOFF, before_s=SILENT_RETRIES_S, weight=0.7, say="{label} after {seconds}"),
+        *_refused_calls(timeline),
     )
+
+
+def _refused_calls(timeline: Timeline) -> tuple[Claim, ...]:
+    """Calls to upstream that were refused on the way: what is beyond their normal was waited out, not served."""
+    refused = sorted(mark.at_s for mark in timeline.marks.get(Lane.BACKOFF, ()) if mark.aligned)
+    calls = tuple(
+        call
+        for call in timeline.spans.get(Lane.UPSTREAM, ())
+        if bisect_left(refused, call.start_s) < bisect_left(refused, call.end_s - AT_ITS_END_S)
+    )
+    if len(calls) < REFUSED_CALLS:
+        return ()
+    only = replace(timeline, spans={Lane.UPSTREAM: calls})
+    return spans(only, ID, Lane.UPSTREAM, weight=0.9, say="a call of {seconds} was refused on the way ({label})")
 
 
 def _backed_off(turn: Turn) -> tuple[Said, ...]:

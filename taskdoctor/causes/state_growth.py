@@ -91,7 +91,7 @@ def forget(client_id: str) -> None:  # on disconnect
         'logging.info("state: %d histories, %d messages", len(histories), sum(map(len, histories.values())))   # each '
         "minute; and `memray attach PID` for what allocates"
     ),
-    leads_to=("gc-pause", "cpu-bound", "blocking-call", "memory-pressure"),
+    leads_to=("gc-pause", "cpu-bound", "blocking-call", "memory-pressure", "slow-teardown"),
     more=(
         "functools.lru_cache on a method keeps every `self` alive: cache on a plain function with a maxsize. "
         "Exceptions that are stored keep their frames and all that lives in them. weakref.WeakValueDictionary forgets "

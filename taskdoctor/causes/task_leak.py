@@ -106,7 +106,7 @@ def send_later(websocket, message: dict[str, str]) -> None:  # else: keep it, dr
         'logging.info("tasks: %d", len(asyncio.all_tasks()))   # every 30 s in a task; and `ruff check --select '
         "RUF006 .` finds the places"
     ),
-    leads_to=("gc-pause", "cpu-bound", "blocking-call", "memory-pressure", "pool-exhaustion"),
+    leads_to=("gc-pause", "cpu-bound", "blocking-call", "memory-pressure", "pool-exhaustion", "slow-teardown"),
     more=(
         "asyncio.TaskGroup (3.11) ties tasks to a block: it waits for all and cancels the rest when one fails, which "
         "is wrong for tasks that should survive each other's errors. Let the done-callback also log "

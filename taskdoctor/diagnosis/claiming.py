@@ -24,6 +24,8 @@ ENOUGH_NORMAL = 5  # spans outside of stalls that make a normal
 BY_CHANCE = 0.05
 ENRICHED = 1.5  # as often inside of stalls as their share of the time would give: not by chance any more
 MEANINGFUL_S = 0.001
+SIDE_LANES = frozenset({Lane.DISK, Lane.STATE, Lane.TEARDOWN})  # work beside the operations, that may be in their way
+ENOUGH_BESIDE, BESIDE_RATIO = 4, 8.0
 TOGETHER_S = 0.3  # processes that were stopped go on within this
 TOGETHER_RATIO = 0.2
 TOGETHER_FROM_S = 1.0
@@ -38,8 +40,31 @@ def spans(timeline: Timeline, cause: str, *lanes: Lane, weight: float = 1.0, say
     is not known claims nothing: it cannot be laid over a stall.
     """
     busy = union(stall.interval for stall in timeline.stalls)
-    lost = [pair for lane in lanes for pair in _lost(timeline.spans.get(lane, ()), busy, whole=lane in HOLDING_LANES)]
+    lost = [
+        pair
+        for lane in lanes
+        for events in (timeline.spans.get(lane, ()),)
+        for pair in _lost(events, busy, whole=lane in HOLDING_LANES or _in_the_way(lane, events, timeline))
+    ]
     return tuple(_claim(cause, event, interval, weight, say) for event, interval in _longest(lost, timeline))
+
+
+def _in_the_way(lane: Lane, events: Sequence[Event], timeline: Timeline) -> bool:
+    """Whether operations are late while such work goes on and on time when it does not: then all of it is in their way,
+    also where it always takes as long."""
+    if lane not in SIDE_LANES or not events:
+        return False
+    running = union(Interval(event.start_s, event.end_s) for event in events)
+    late = {stall.interval for stall in timeline.stalls if stall.kind is StallKind.OPERATION}
+    with_it, without = [0, 0], [0, 0]  # on time, late
+    for operation in timeline.spans.get(Lane.OPERATION, ()):
+        interval = Interval(operation.start_s, operation.end_s)
+        beside = covered_s(interval, running) > 0.5 * (interval.seconds or 1.0)
+        (with_it if beside else without)[interval in late] += 1
+    if with_it[1] < ENOUGH_BESIDE or with_it[1] < without[1]:
+        return False
+    rate, rate_without = (count[1] / max(1, sum(count)) for count in (with_it, without))
+    return rate >= BESIDE_RATIO * max(rate_without, 1.0 / max(1, sum(without)))
 
 
 def _longest(found: list[tuple[Event, Interval]], timeline: Timeline) -> list[tuple[Event, Interval]]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from taskdoctor.model import Event, Gap, Lane, Silence, Timeline
 
 EQUAL = 3  # equal lengths that are no coincidence
 MOST = 0.5  # of the work that is as long must fit
+IN_FLIGHT = 0.6  # of the silences: a call to upstream is nearly always in flight, and may end with fewer by chance
 END_SLACK_S = 0.1  # between the end of the work and the first line after the silence
+WATCHED = (Lane.LOOP_HELD, Lane.BLOCKING)
 LAG_FROM_S = 0.5
 LAG_SLACK = 1.5  # a beat measures from when it was due; what held the loop began before
 
@@ -27,6 +30,7 @@ def held_by_work(timeline: Timeline, lanes: Iterable[Lane]) -> list[Event]:
     silences = sorted(_silences(timeline), key=lambda gap: gap.end_s)
     if len(silences) < EQUAL:
         return []
+    quiet = sum(gap.reading is Silence.HELD for gap in timeline.gaps)
     ends = [gap.end_s for gap in silences]
     slack_s = END_SLACK_S + max(gap.uncertainty_s for gap in silences)
     kinds: dict[tuple[str, str], list[Event]] = defaultdict(list)
@@ -34,6 +38,7 @@ def held_by_work(timeline: Timeline, lanes: Iterable[Lane]) -> list[Event]:
         kinds[event.kind, event.label].append(event)
     found = []
     for events in kinds.values():
+        needed = max(EQUAL, IN_FLIGHT * (quiet or len(silences))) if events[0].lane is Lane.UPSTREAM else EQUAL
         fitting = [
             event
             for event in events
@@ -44,7 +49,7 @@ def held_by_work(timeline: Timeline, lanes: Iterable[Lane]) -> list[Event]:
                 ]
             )
         ]
-        if len(fitting) >= EQUAL:
+        if len(fitting) >= needed:
             shortest_s = min(event.seconds or 0.0 for event in fitting)
             as_long = sum((event.seconds or 0.0) >= shortest_s for event in events)
             found += fitting if len(fitting) >= MOST * as_long else []
@@ -65,7 +70,15 @@ def _silences(timeline: Timeline) -> Sequence[Gap]:
         for event in timeline.spans.get(Lane.LOOP_HELD, ())
         if not event.site and (event.seconds or 0.0) >= LAG_FROM_S
     ]
-    return [*(gap for gap in timeline.gaps if gap.reading is Silence.HELD), *lags]
+    watchers = [event for lane in WATCHED for event in timeline.spans.get(lane, ()) if event.seconds]
+    return [*(_from_before(gap, watchers) for gap in timeline.gaps if gap.reading is Silence.HELD), *lags]
+
+
+def _from_before(gap: Gap, watchers: Sequence[Event]) -> Gap:
+    """With the silence before the line of a watcher: it writes from a thread of its own, while the loop is held."""
+    fell_silent_s = gap.end_s - gap.silent_s
+    before_s = max((e.seconds or 0.0 for e in watchers if abs(e.at_s - fell_silent_s) <= END_SLACK_S), default=0.0)
+    return replace(gap, silent_s=gap.silent_s + LAG_SLACK * before_s) if before_s else gap
 
 
 def _fits(event: Event, gap: Gap) -> bool:

@@ -23,6 +23,7 @@ WORTH = {Lane.STATE: 1000.0, Lane.DISK: 1000.0}  # entries and files that fewer 
 MIN_RATIO = 1.25
 BEYOND_CHANCE_Z = 2.33  # 1 % one-sided
 WORK = (Lane.OPERATION, Lane.DISK, Lane.STATE)
+SWEEPS = (Lane.TEARDOWN,)  # go through all that there is: a dose and its response, as where the loop is held
 HELD = (Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING)
 FEW_WORK, FEW_HELD = 16, 7
 STRONG = 0.75  # a dose and its response
@@ -75,10 +76,14 @@ def _quantities(
     for (kind, label, _), events in sorted(series_of(timeline, *lanes).items()):
         yield events[-1].lane, kind, label, events[-1].place, tuple(_points(events))
     if Lane.CHILDREN in lanes:
+        left_behind = timeline.marks.get(Lane.CHILDREN, ())
+        if len(left_behind) >= ENOUGH_SAMPLES:
+            counted = tuple((mark.at_s, float(number)) for number, mark in enumerate(left_behind, 1))
+            yield Lane.CHILDREN, left_behind[-1].kind, "times left behind", left_behind[-1].place, counted
         for pair, left in sorted(timeline.opens.items()):
             if left[0].lane is Lane.CHILDREN:
-                counted = tuple(open_over_time(timeline, Lane.CHILDREN, pair))
-                yield Lane.CHILDREN, pair, f"open {pair}", left[-1].place, counted
+                still = tuple(open_over_time(timeline, Lane.CHILDREN, pair))
+                yield Lane.CHILDREN, pair, f"open {pair}", left[-1].place, still
 
 
 def troughs(points: Sequence[tuple[float, float]], window: Interval) -> list[float]:
@@ -154,12 +159,12 @@ def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool
     moved by outliers; owed is what is beyond the level at the start.
     """
     groups: dict[tuple[Lane, str], list[Event]] = defaultdict(list)
-    for lane in (*WORK, *HELD):
+    for lane in (*WORK, *HELD, *SWEEPS):
         for event in timeline.spans.get(lane, ()):
             if (event.seconds or 0.0) > 0:
                 groups[lane, event.label or event.kind].append(event)
     return [
-        (event, seconds, strong and lane in HELD)
+        (event, seconds, strong and lane not in WORK)
         for (lane, _), events in sorted(groups.items())
         for event, seconds, strong in _owed(growth, events, FEW_HELD if lane in HELD else FEW_WORK)
     ]

@@ -26,6 +26,7 @@ RISING = 0.7  # rank correlation with time from which lengths are growing, not v
 ENOUGH = 8  # comparable operations that make a normal
 CROWD = 0.4  # more than this share "late", mixed evenly, may be a second mode (with tools, without) ...
 CROWD_RATIO = 4.0  # ... unless far beyond normal
+SECOND_MODE, MODE_COUNT, MODE_RATIO = 0.2, 40, 2.0  # so many that take so alike are a second mode too
 INNER_LANES = frozenset({Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS})
 WAIT_RATIO = 3.0  # of what four in five of such waits exceed
 WAIT_S = 1.0  # a logged wait that makes a stall by itself when no operation line covers it
@@ -127,11 +128,24 @@ def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
     if len(events) < ENOUGH:
         return Work(name, tuple(events), normal_s if slow_s is None else min(seconds), slow_s)
     flags = [_is_late(event.seconds or 0.0, normal_s, limit_s) for event in sorted(events, key=lambda e: e.at_s)]
-    if sum(flags) > CROWD * len(events) and not clustered(flags):
-        limit_s = max(limit_s, CROWD_RATIO * normal_s)
+    if not clustered(flags):
+        limit_s = max(limit_s, _second_mode_s(seconds, normal_s, flags))
     if slow_s is not None:
         limit_s = slow_s
     return Work(name, tuple(events), normal_s, limit_s)
+
+
+def _second_mode_s(seconds: Sequence[float], normal_s: float, flags: Sequence[bool]) -> float:
+    """Where a second mode of the same work ends (a turn with tools, one without), 0 if there is none: many take longer,
+    mixed evenly with the others, and all of them about as long. Trouble comes in stretches, and in all lengths."""
+    share = sum(flags) / len(flags)
+    if share > CROWD:
+        return CROWD_RATIO * normal_s
+    if share < SECOND_MODE or sum(flags) < MODE_COUNT:
+        return 0.0
+    longer = sorted(seconds)[-sum(flags) :]
+    tight = quantile(longer, 0.95) <= MODE_RATIO * quantile(longer, 0.05)
+    return late_above(longer)[1] if tight else 0.0
 
 
 def _before_it_grew(events: Sequence[Event]) -> list[float]:
@@ -194,7 +208,7 @@ def _inside(inner: Interval, outer: Interval, *, slack_s: float) -> bool:
 def _lonely_calls(
     timeline: Timeline, groups: Sequence[Work], busy: Sequence[Interval], slow_s: float | None
 ) -> Iterable[Stall]:
-    """Late calls to upstream of a kind that is seldom part of a logged operation: what waited for them is not told of."""
+    """Late calls to upstream that are seldom part of a logged operation: what waited for them is not told of."""
     known = {group.name for group in groups}
     covered = _Covers([Interval(event.start_s, event.end_s) for group in groups for event in group.events])
     for (_, name), events in sorted(_groups(timeline, (Lane.UPSTREAM,)).items()):

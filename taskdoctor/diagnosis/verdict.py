@@ -55,7 +55,7 @@ TRIVIAL_S = 0.5  # shorter stalls that make less than one percent of the time ar
 TRIVIAL_SHARE = 0.01
 SHORT_S = 1.0  # fewer than four that are shorter than this are nothing to call anybody for
 TAIL_SHARE = 0.01  # a hundredth of all operations a bit late is the tail of a healthy service
-TAIL_S = 3.0
+TAIL_S, TAIL_RATIO = 3.0, 4.5  # or so many times the normal
 SHOWN_EVIDENCE = 5
 FINGERPRINTS = 3  # claims as long as their stall that make three stalls enough
 
@@ -275,7 +275,9 @@ def _trivial(trial: Trial) -> bool:
     late = [stall for stall in stalls if stall.kind is StallKind.OPERATION]
     loop = [stall for stall in stalls if stall.kind is StallKind.LOOP and stall.excess_s >= TRIVIAL_S]
     done = sum(len(group.events) for group in trial.groups)
-    return not loop and len(late) <= max(1, TAIL_SHARE * done) and all(stall.excess_s < TAIL_S for stall in late)
+    normal_s = {group.name: group.normal_s for group in trial.groups}
+    tail = all(stall.excess_s < max(TAIL_S, TAIL_RATIO * normal_s.get(stall.name, 0.0)) for stall in late)
+    return not loop and len(late) <= max(1, TAIL_SHARE * done) and tail
 
 
 def _doubts(trial: Trial, findings: Sequence[Finding]) -> list[str]:

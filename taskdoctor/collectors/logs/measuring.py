@@ -22,11 +22,13 @@ from taskdoctor.collectors.logs.event import Fields, is_foreign, normalised, par
 from taskdoctor.collectors.logs.subjects import (
     BUSY,
     COUNTS,
+    CPU_TIME,
     FULL_POOL,
     FULL_THREADS,
     HTTP,
     LENGTHS,
     OPERATION,
+    QUEUE,
     REACHED,
     THREADS,
     Subject,
@@ -55,7 +57,7 @@ HINT = re.compile(
     r"|(?<=[\u4e00-\u9fff] [0-9])"
     r"| ?(?:[mnuµμ]?s|sec|min|milli|[mh](?![a-z])|秒|毫秒|微秒|分钟|%)|/[0-9]"
     r"| (?:[a-z]{3,12} ){0,2}(?:task|session|queue|pending|busy|entr|message|object|client|connection|file"
-    r"|thread|item))"
+    r"|thread|item|page))"
 )
 # Ids of letters and digits, and numbers, but not the short ones that belong to a name (`v1`, `gpt-4o`).
 _IDS = re.compile(
@@ -68,10 +70,10 @@ _NUMBER = r"[0-9][0-9,]{0,14}(?:\.[0-9]{1,9})?"
 # `key=12.3`, `"key": "12.3 s"`, `key: 12 ms`, `忙=1/4`
 _KEYED = re.compile(
     r"(?P<key>[A-Za-z_\u4e00-\u9fff][\w.-]{0,48})[\"']?\s?[=:：]\s?[\"']?"
-    rf"(?P<number>{_NUMBER})(?:/(?P<of>[0-9]{{1,9}}))?(?:\s?(?P<unit>{_UNIT}))?(?![\w.:%-]|/[0-9]|\s?%)"
+    rf"(?P<number>{_NUMBER})(?:/(?P<of>[0-9]{{1,9}}))?(?:\s?(?P<unit>{_UNIT})(?!\s?[=:]))?(?![\w.:%-]|/[0-9]|\s?%)"
 )
 _FREE = re.compile(
-    rf"(?<![\w.:/=+-])(?P<length>(?:[0-9]{{1,3}}h)?(?:[0-9]{{1,4}}m)?{_NUMBER}\s?(?:{_UNIT}))"
+    rf"(?<![\w.:/=+-])(?P<length>(?:[0-9]{{1,3}}h)?(?:[0-9]{{1,4}}m)?{_NUMBER}\s?(?:{_UNIT}))(?!\s?=)"
     rf"|(?<=[\u4e00-\u9fff])(?P<chinese>{_NUMBER}\s?(?:{_UNIT}))"
 )
 _COUNTED = re.compile(
@@ -99,7 +101,8 @@ _SETTING = re.compile(
     r"(?<![a-z])(?:time-?outs?|timeout after|intervals?|ttl|every|limit|max|min(?:imum)?|maximum|threshold"
     r"|expir\w{1,6}|uptime"
     r"|period|deadline|budget|keep-?alive|refresh|within|last|next|past|older|up to|at most|at least|per|window"
-    r"|(?<!not )schedule[ds]?|ago|poll(?:ing)?|audio|clip|recorded|lasted|session length|age[_ ]limit|eta"
+    r"|(?<!not )schedule[ds]?|ago|poll(?:ing)?|audio|clip (?:length|duration|of)|recorded|lasted"
+    r"|session length|age[_ ]limit|eta"
     r"|remaining|grace"
     r"|cached for|valid for|retention|stale after|idle|online|alive|was open|connected for|session of|played|playtime"
     r"|p[0-9]{1,2}|avg|average|mean|median|stddev|stdev|percentile|pings?|heartbeat|delay set|offset"
@@ -128,8 +131,9 @@ _COUNT_WORDS = re.compile(
 _FIRST = re.compile(r"(?<![\w-])[0-9]|[=:：] ?[\"']?[0-9]|(?<=[\u4e00-\u9fff])[0-9]")
 _PURPOSE = re.compile(
     rf"{_NUMBER}\s?(?:{_UNIT})?[ (]{{0,2}}(?:waiting |wait |spent )?(?:for|on|in|to|waiting|of"
-    rf"|acquiring) [^,;|，；。]{{0,60}}"
+    rf"|before|until|acquiring) [^,;|，；。]{{0,60}}"
 )
+_AGE_KEY = re.compile(r"(?:^|_)(?:age|oldest)(?:_|$)")
 _NAMES = re.compile(r"\b(?:server|tool|tool_name|model|host|peer|provider|endpoint)[\"']?[=:]\s?[\"']?([\w./:-]{1,40})")
 _THREAD_WORDS = re.compile(r"thread|worker|executor|线程")
 _IN_USE = re.compile(r"busy|in[ _]use|used|full|active|checked|exhaust|忙|占用|满")
@@ -178,7 +182,9 @@ def measured(message: str, logger: str = "") -> list[tuple[Subject, Fields]]:
         return []
     runs = [match.span() for match in _RUN.finditer(text)]
     found = [(reading.subject, _fields(reading, text, runs)) for reading in readings]
-    return [(subject, fields) for subject, fields in found if fields is not None]
+    said = [(subject, fields) for subject, fields in found if fields is not None and subject is not CPU_TIME]
+    cpu_s = next((fields.seconds for subject, fields in found if fields is not None and subject is CPU_TIME), None)
+    return said if cpu_s is None else [(subject, fields._replace(cpu_s=cpu_s)) for subject, fields in said]
 
 
 def _fields(reading: Reading, text: str, runs: Sequence[tuple[int, int]]) -> Fields | None:
@@ -216,13 +222,20 @@ def _readings(template: str, logger: str, limited: bool) -> tuple[Reading, ...]:
     """What the numbers of a template mean; the first counts of each subject."""
     starts = [match.start() for match in _RUN.finditer(template)]
     found: dict[tuple[Lane, Form, str], Reading] = {}
-    for subject, label, number in (*_marks(template), *_meanings(template, logger, limited)):
+    meanings = sorted(_meanings(template, logger, limited), key=_is_a_part)
+    for subject, label, number in (*_marks(template), *meanings):
         place = _place(starts, number.start, number.end)
         of = None if number.of is None else _place(starts, *number.of)
         if place is not None and (of is not None or number.of is None) and not is_foreign(template, number.start):
             reading = Reading(subject, label, place, number.factor, of)
             found.setdefault((subject.lane, subject.form, subject.kind), reading)
     return tuple(found.values())
+
+
+def _is_a_part(meaning: tuple[Subject, str, Number]) -> bool:
+    """`connect_ms=3 total_ms=546`: of the lengths of one operation, that of the whole counts."""
+    subject, _, number = meaning
+    return subject is OPERATION and bool(number.key) and not _MEASURE_KEY.match(number.key)
 
 
 def _place(starts: Sequence[int], start: int, end: int) -> Place | None:
@@ -316,8 +329,12 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
     clause = text[max(0, number.start - CONTEXT_CHARS, number.clause) : number.start].lower()
     key = number.key.lower()
     said = clause[: clause.rfind(key)] if key else clause.rstrip()
+    if _AGE_KEY.search(key) and not QUEUE.named_in(text.lower()):
+        return None  # how old the oldest of something is, says nothing of waiting, unless it stands in a queue
     if text.startswith(IDLE) or _SETTING.search(said) or _SETTING_BEHIND.match(text, number.end):
         return None
+    if CPU_TIME.named_in(_words(key)):
+        return CPU_TIME
     own = _named(LENGTHS, _words(key)) if key and not _MEASURE_KEY.match(key) else None
     if own is not None:
         return own

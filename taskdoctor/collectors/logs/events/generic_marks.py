@@ -286,17 +286,31 @@ EXHAUSTED = (
         kind="generic-children-left",
         lane=Lane.CHILDREN,
         form=Form.MARK,
-        literals=("rphan", "eftover", "still alive", "still running", "in use", "孤儿"),
+        literals=(
+            "rphan",
+            "eftover",
+            "still alive",
+            "still running",
+            "in use",
+            "ppid",
+            "keep running",
+            "left behind",
+            "孤儿",
+        ),
         pattern=(
             r"(?:\b[Oo]rphan(?:ed|s)?\b[^;|]{0,30}(?:process|child|server|subprocess)"
             r"|\b[Ll]eftover\b[^;|]{0,30}(?:process|child|server|subprocess)"
             r"|\b(?:process|child|server|subprocess|pid)\b[^;|]{0,40}\bstill (?:alive|running)\b"
+            r"|\b(?:process(?:es)?|child(?:ren)?|servers?|subprocess(?:es)?)\b[^;|]{0,60}"
+            r"\b(?:kept? (?:on )?running|keeps? (?:on )?running|left behind|left running|survived?)\b"
+            r"|\bppid ?[=:] ?1\b"
             r"|\b[Aa]ddress already in use\b|\bEADDRINUSE\b|孤儿进程)"
         ),
         samples=(
             "orphaned MCP process 4711",
             "leftover child processes: 3",
             "subprocess 4711 still alive after terminate",
+            "session dropped, its 11 children were not in the group and keep running (ppid=1)",
             "MCP server 'notes' (pid 3912) still running after close",
             "OSError: [Errno 98] error while attempting to bind on address: address already in use",
             "发现孤儿进程 4711",

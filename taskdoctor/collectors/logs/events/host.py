@@ -80,6 +80,17 @@ CPU = (
         title="throttled by the CPU limit",
     ),
     LogEvent(
+        kind="cgroup-throttled-periods",
+        lane=Lane.NOT_SCHEDULED,
+        form=Form.LEVEL,
+        literals=("hrottle",),
+        pattern=r"(?:.{0,120}\b)?nr_throttled[ =:]{1,2}(?P<value>\d{1,18})(?:\W{0,3}$|[ ,;]{1,3}[^t\s,;])",
+        samples=("cpu.stat nr_periods=145 nr_throttled=120 limit=500m",),
+        near_misses=("nr_throttled is a counter", "nr_periods 100 nr_throttled 47 throttled_usec 320000"),
+        label="throttled periods, as counted by the kernel",
+        title="periods in which the CPU limit was reached",
+    ),
+    LogEvent(
         kind="psi-io",
         lane=Lane.DISK,
         form=Form.LEVEL,
