@@ -7,7 +7,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
 from taskdoctor.collectors.logs.clocks import shifts
@@ -102,13 +102,12 @@ def _pieces(file: int, one: Input, options: Options, prefilter: Prefilter) -> It
         return
     with open_input(one) as reading:
         if not reading.seekable:
-            yield Piece(file, one, parsed_bytes=options.small_bytes)
+            yield _packed(Piece(file, one, parsed_bytes=options.small_bytes), blocks(reading), options, prefilter)
             return
         formats = _recognised(b"".join(_cells(reading, 0, HEAD_BLOCKS)), one)
         size_bytes = reading.size_bytes
         lie = _lie_of(reading, formats, one, prefilter) if size_bytes > options.small_bytes else Lie()
-        if options.window != Window():
-            lie = lie._replace(thinning=None)  # how much of the window there is cannot be told beforehand
+        lie = _for_window(lie, options.window)
     if any(shape.dateless for shape in formats):  # days are counted from line to line, so in one piece
         yield Piece(file, one, formats, parsed_bytes=size_bytes)
         return
@@ -119,6 +118,26 @@ def _pieces(file: int, one: Input, options: Options, prefilter: Prefilter) -> It
     step = options.piece_blocks or max(PIECE_BLOCKS_MIN, min(PIECE_BLOCKS_MAX, -(-count // PIECES)))
     for first in range(0, count, step):
         yield Piece(file, one, formats, first, min(count, first + step) - 1, lie, parsed_bytes=0)
+
+
+def _packed(piece: Piece, stretch: Iterable[Block], options: Options, prefilter: Prefilter) -> Piece:
+    """A packed file: it is not known how long it is, but its beginning can be read twice."""
+    head: list[bytes] = []
+    for block in stretch:
+        if block.offset >= options.small_bytes:
+            formats = _recognised(head[0], piece.input)
+            lie = _lie(head, STREAM_CELLS, LineParser(formats, reference_s=piece.input.mtime_s), prefilter)
+            if any(shape.dateless for shape in formats):
+                return piece
+            return replace(piece, formats=formats, lie=_for_window(lie, options.window), parsed_bytes=0)
+        if block.offset // CELL_BYTES % STREAM_HEAD == 0:
+            head.append(bytes(memoryview(block.data)[block.start : block.end]))
+    return piece
+
+
+def _for_window(lie: Lie, window: Window) -> Lie:
+    """How much of a window there is cannot be told beforehand: all of it is read."""
+    return lie if window == Window() else lie._replace(thinning=None)
 
 
 def _lie_of(reading: Reading, formats: Sequence[Format], one: Input, prefilter: Prefilter) -> Lie:
@@ -200,7 +219,7 @@ def _scan(piece: Piece, stretch: Iterable[Block], prefilter: Prefilter, window: 
             continue
         if head:
             lie = _lie(head, STREAM_CELLS, parser, prefilter)
-            scanner.read_big(lie if window == Window() else lie._replace(thinning=None))
+            scanner.read_big(_for_window(lie, window))
         head = None
         data.release()
         scanner.scan_candidates(block.data, block.start, block.end, cell)
