@@ -7,7 +7,6 @@ frame is bracketed paste: the prompt text is the service's to choose, this switc
 from __future__ import annotations
 
 import re
-import socket
 import time
 from collections.abc import Callable
 
@@ -28,8 +27,9 @@ _COUNT = re.compile(r"Asyncio Monitor: (\d+) tasks? running")
 class TermSession:
     """One session of the monitor's prompt; `command` is a line in, its text out."""
 
-    def __init__(self, sock: socket.socket, *, name: str, keeper: Keeper | None = None) -> None:
-        self.wire = Wire(sock, name=name, goodbye=GOODBYE, keeper=keeper)
+    def __init__(self, wire: Wire, keeper: Keeper | None = None) -> None:
+        wire.leave_with(GOODBYE, keeper)
+        self.wire = wire
         self.greeting = ""
         self._behind = False  # an answer that we gave up on is still to come
 
@@ -38,7 +38,7 @@ class TermSession:
         late_s = time.monotonic() + timeout_s
         self.wire.until(SIGNATURE, late_s=late_s)
         self.wire.send(REPLY)
-        self.greeting = _text(self.wire.until(PROMPT, late_s=late_s))
+        self.greeting = without_escapes(_text(self.wire.until(PROMPT, late_s=late_s)))
         self.wire.until(DRAWN, late_s=late_s)
 
     @property
@@ -47,11 +47,17 @@ class TermSession:
         found = _COUNT.search(self.greeting)
         return int(found[1]) if found else None
 
-    def command(self, line: str, timeout_s: float = 5.0, *, whole: Callable[[str], bool] | None = None) -> str:
+    def command(self, line: str, timeout_s: float = 5.0) -> str:
         """What the monitor answers to one command, without escapes.
 
-        `whole` tells whether a text is all of the answer: foreign names in it may hold the very escape that ends it.
         Raises SilentError when it takes longer, GoneError when the service went away.
+        """
+        return without_escapes(self.raw(line, timeout_s))
+
+    def raw(self, line: str, timeout_s: float = 5.0, *, whole: Callable[[str], bool] | None = None) -> str:
+        """The same with its escapes.
+
+        `whole` tells whether a text is all of the answer: foreign names in it may hold the very escape that ends it.
         """
         late_s = time.monotonic() + timeout_s
         self._catch_up(late_s)
@@ -63,7 +69,7 @@ class TermSession:
         while True:
             body += self.wire.until(PROMPT, late_s=late_s)
             text = _text(body)
-            if whole is None or whole(text):
+            if whole is None or whole(without_escapes(text)):
                 break
         self.wire.until(DRAWN, late_s=late_s)
         self._behind = False
@@ -93,5 +99,9 @@ def _line(line: str) -> bytes:
     return line.encode("utf-8", "replace")
 
 
+def without_escapes(text: str) -> str:
+    return _ESCAPE.sub("", text)
+
+
 def _text(data: bytes) -> str:
-    return _ESCAPE.sub("", data.decode("utf-8", "replace")).replace("\r\n", "\n")
+    return data.decode("utf-8", "replace").replace("\r\n", "\n")

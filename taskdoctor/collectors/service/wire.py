@@ -50,17 +50,23 @@ class Wire:
         self.name = name
         self.read_bytes = 0
         self._sock = sock
-        self._goodbye = goodbye
+        self._goodbye = b""
         self._arrived = bytearray()
         self._changed = threading.Condition()
         self._ended = False
         self._closing = False
         self._flooded = False
         sock.setblocking(False)
-        if keeper is not None:
-            keeper.entrust(sock, goodbye)
         self._reader = threading.Thread(target=self._read, name=f"taskdoctor {name}", daemon=True)
         self._reader.start()
+        if keeper is not None:
+            self.leave_with(goodbye, keeper)
+
+    def leave_with(self, goodbye: bytes, keeper: Keeper | None) -> None:
+        """Say how this connection ends politely, to the keeper too."""
+        self._goodbye = goodbye
+        if keeper is not None:
+            keeper.entrust(self._sock, goodbye)
 
     def send(self, data: bytes) -> None:
         """Everything, or an error within SEND_S: the other side may have stopped reading."""
