@@ -124,6 +124,29 @@ class TaskSample:
 
 
 @dataclass(frozen=True, slots=True)
+class Life:
+    """A task that began and ended during the watch: one piece of work of the service, with its length."""
+
+    at_s: float  # its end
+    seconds: float
+    coroutine: str
+    site: str = ""
+    uncertainty_s: float = 0.0  # the period of the look
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One task at one place for so long; `ended` is False for what still waits at the end of the watch."""
+
+    at_s: float  # its end
+    seconds: float
+    coroutine: str
+    chain: Stack
+    ended: bool = True
+    uncertainty_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LoopFacts:
     """What the service tells of itself, once or now and then."""
 
@@ -155,4 +178,6 @@ class Watched:
     beats: list[Beat] = field(default_factory=list)
     round_trips: list[RoundTrip] = field(default_factory=list)
     tasks: list[TaskSample] = field(default_factory=list)
+    lives: list[Life] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
     facts: list[LoopFacts] = field(default_factory=list)
