@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from taskdoctor.commands import explain, logs, verdict
+from taskdoctor.commands import attach, explain, logs, verdict
 from taskdoctor.errors import Exit, TaskdoctorError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("attach")(attach.command)
 app.command("logs")(logs.command)
 app.command("verdict")(verdict.command)
 app.command("explain")(explain.command)
