@@ -403,16 +403,18 @@ def _next_steps(trial: Trial, status: Status, findings: Sequence[Finding], reaso
 def _report(trial: Trial, snapshots: Sequence[Snapshot], findings: Sequence[Finding]) -> Report:
     line = trial.timeline
     shown = [finding.cause for finding in findings]
+    services = tuple(snapshot.service for snapshot in snapshots if snapshot.service is not None)
     return Report(
         timeline=sections.rows(line.stalls, (c for s in trial.shares for c in s.claims), shown),
         operations=sections.operations(trial.groups, trial.shares, line),
-        gc=sections.collections(line, sections.unaligned(snapshots, Lane.GC), trial.stalled_s),
-        tasks=sections.tasks(line),
+        gc=sections.collections(line, sections.unaligned(snapshots, Lane.GC), trial.stalled_s, services),
+        tasks=sections.tasks(line, services),
         connections=sections.connections(line),
         teardown=sections.teardown(line),
         errors=sections.errors(line),
         sources=tuple(source for snapshot in snapshots for source in snapshot.sources),
         warnings=tuple(warning for snapshot in snapshots for warning in snapshot.warnings),
+        services=services,
     )
 
 
