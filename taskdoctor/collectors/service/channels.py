@@ -7,6 +7,7 @@ in between, `close` leaves every one of them politely.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,13 +15,15 @@ from taskdoctor.collectors.service.address import Address
 from taskdoctor.collectors.service.console import ConsoleHolder
 from taskdoctor.collectors.service.counters import Kernel, Target, find_target, ports_of
 from taskdoctor.collectors.service.port import Port, another_session, open_port
+from taskdoctor.collectors.service.stacks import is_idle, parse_stack
 from taskdoctor.collectors.service.telnet import TermSession
 from taskdoctor.collectors.service.web import Web
-from taskdoctor.collectors.service.wire import ChannelError, Farewell
+from taskdoctor.collectors.service.wire import ChannelError, Farewell, SilentError
 
 WEB_STEP, CONSOLE_STEP = 1, 2  # where the other ports are by default, seen from the terminal port
 COMPARED_IDS = 2
 FEW_TASKS = 5_000  # listed freely
+FREE_LOOP_S = 5.0
 
 
 @dataclass(slots=True)
@@ -62,18 +65,25 @@ class Channels:
         """Open the console, hand its `run` over, close it again. Raises ChannelError when there is none."""
         if self.second is None:
             raise ChannelError("this version of aiomonitor has no console that can be used beside the port")
+        self._await_free_loop(self.second)
         holder = ConsoleHolder(self.second, self.port.address, self.keeper)
         try:
-            console = holder.open(self._console_ports)
-            use(console.run)
+            use(holder.open(self.port.address.port + CONSOLE_STEP, self._ports).run)
         finally:
             holder.close()
 
-    def _console_ports(self) -> list[int]:
-        """Where the console may be: the default, and wherever the process listens."""
-        terminal = self.port.address.port
-        known = [port for port in ports_of(self.target.pid) if port != terminal] if self.target.pid else []
-        return list(dict.fromkeys((terminal + CONSOLE_STEP, *known)))
+    @staticmethod
+    def _await_free_loop(session: TermSession) -> None:
+        """The console is opened by the loop: never ask a held one, since leaving it half open shows in the service."""
+        late_s = time.monotonic() + FREE_LOOP_S
+        while time.monotonic() < late_s:
+            if is_idle(parse_stack(session.command("stacktrace"))):
+                return
+            time.sleep(0.02)
+        raise SilentError("the loop of the service does not turn: nothing was installed")
+
+    def _ports(self) -> list[int]:
+        return ports_of(self.target.pid) if self.target.pid is not None else []
 
     def close(self) -> None:
         """Leave everything politely; never raises."""

@@ -16,15 +16,16 @@ from collections.abc import Callable, Sequence
 
 from taskdoctor.collectors.service.address import Address, connect
 from taskdoctor.collectors.service.telnet import PROMPT, TermSession
-from taskdoctor.collectors.service.wire import ChannelError, GoneError, Keeper, SilentError, Wire
+from taskdoctor.collectors.service.wire import ChannelError, Keeper, SilentError, Wire
 
 READY = b">>> "
 BANNER = b"---"
 OPENS = b"---\r\n>>> "
-DISABLED = "console is disabled"
+DISABLED = b"console is disabled"
 OPEN_S = 5.0
 RUN_S = 5.0
 LEAVE_S = 3.0
+HELD_S = 10.0  # a loop that is held may take this long to open what was asked for
 
 # The names that a console puts into the namespace of the monitor, and `sys.ps1`, which every console reads at each
 # prompt: both go a moment later, when no console is left.
@@ -109,16 +110,17 @@ class ConsoleHolder:
         self._console: Console | None = None
         self._ours = False  # we opened it; else somebody else is in it, and only our connection is ours
 
-    def open(self, ports: Callable[[], Sequence[int]], *, timeout_s: float = OPEN_S) -> Console:
-        """The console, ready. `ports` are where it may be, asked after it was opened.
+    def open(self, default: int, ports: Callable[[], Sequence[int]], *, timeout_s: float = OPEN_S) -> Console:
+        """The console, ready: at its default port, or where the process listens since it was opened.
 
         Raises ChannelError when it is disabled, not to be found, or the loop of the service does not turn.
         """
         late_s = time.monotonic() + timeout_s
-        joined = self._first([], ports())
+        before = set(ports())
+        joined = self._first([default])
         if joined is None:
             self._begin(late_s)
-            joined = self._first([], ports())
+            joined = self._first([*(port for port in ports() if port not in before), default])
         if joined is None:
             self.close()
             raise ChannelError("the console of the service is open, but its port was not found")
@@ -142,28 +144,22 @@ class ConsoleHolder:
                 self._session.wire.until(PROMPT, late_s=late_s)
 
     def _begin(self, late_s: float) -> None:
+        """Have the session open it. Leaving while it is not open yet would show in the service: it is waited for."""
         self._session.begin("console")
         self._ours = True
         try:
-            self._session.wire.until(OPENS, late_s=late_s)
-        except SilentError as error:
-            text = self._session.wire.some(0, late_s=0.0).decode("utf-8", "replace")
-            self._ours = DISABLED not in text
-            if not self._ours:
-                raise ChannelError("the console of the service is disabled") from error
+            answer = self._session.wire.until(OPENS, DISABLED, late_s=late_s)
+        except SilentError:
+            with contextlib.suppress(SilentError):
+                self._session.wire.until(OPENS, late_s=time.monotonic() + HELD_S)
             raise
-        except GoneError:
+        if answer.endswith(DISABLED):
             self._ours = False
-            raise
+            self._session.wire.until(PROMPT, late_s=late_s)
+            raise ChannelError("the console of the service is disabled")
 
-    def _first(self, known: Sequence[int], ports: Sequence[int]) -> Console | None:
-        for port in ports:
-            if port in known:
-                continue
-            console = self._try(self._address.at(port))
-            if console is not None:
-                return console
-        return None
+    def _first(self, ports: Sequence[int]) -> Console | None:
+        return next((console for port in ports if (console := self._try(self._address.at(port)))), None)
 
     def _try(self, address: Address) -> Console | None:
         try:

@@ -17,8 +17,8 @@ from taskdoctor.collectors.service.web import Web
 from taskdoctor.collectors.service.wire import ChannelError, GoneError, Keeper, Wire
 
 FIRST_BYTES_S = 1.2  # it speaks at once, unless the interpreter is held
-HELD_S = 6.0  # a service that is stalled right now gets this long to speak
-WEB_S = 2.0
+HELD_S = 5.0  # a service that is stalled right now gets this long to speak
+WEB_S = 1.5
 PORT_HINT = "Name the terminal port of aiomonitor; 20101 unless start_monitor(port=...) says otherwise."
 
 Session = TermSession | PlainSession
@@ -68,7 +68,8 @@ def _session(address: Address, keeper: Keeper | None) -> Session:
     """Connect, and start the session that the first bytes call for."""
     wire = Wire(connect(address), name=f"the monitor at {address}")
     first = wire.some(len(SIGNATURE), late_s=time.monotonic() + FIRST_BYTES_S)
-    if not first and not wire.ended and not _is_web(address):
+    is_web = not first and _is_web(address)
+    if not first and not wire.ended and not is_web:
         first = wire.some(len(SIGNATURE), late_s=time.monotonic() + HELD_S)
     if first.startswith(SIGNATURE):
         return _started(TermSession(wire, keeper))
@@ -76,7 +77,7 @@ def _session(address: Address, keeper: Keeper | None) -> Session:
         return _started(PlainSession(wire, keeper))
     ended = wire.ended
     wire.close(patience_s=0.3)
-    raise _what_is_there(address, first, ended=ended)
+    raise _the_web_port(address) if is_web else _what_is_there(address, first, ended=ended)
 
 
 def _started(session: SessionT) -> SessionT:
@@ -95,12 +96,13 @@ def _is_web(address: Address) -> bool:
         return False
 
 
+def _the_web_port(address: Address) -> ChannelError:
+    hint = f"The terminal port is probably {address.port - 1}: taskdoctor attach {address.at(address.port - 1)}"
+    return _OtherPortError(f"{address} is the web port of aiomonitor", step=-1, hint=hint)
+
+
 def _what_is_there(address: Address, first: bytes, *, ended: bool) -> ChannelError:
     """One sentence about something that is no monitor."""
-    if not first and _is_web(address):
-        text = f"{address} is the web port of aiomonitor"
-        hint = f"The terminal port is probably {address.port - 1}: taskdoctor attach {address.at(address.port - 1)}"
-        return _OtherPortError(text, step=-1, hint=hint)
     if first.startswith(b"Python ") or b"This console is running in an asyncio event loop" in first:
         text = f"{address} is a Python console, not the terminal port of aiomonitor"
         hint = f"The terminal port is probably {address.port - 2}: taskdoctor attach {address.at(address.port - 2)}"

@@ -59,11 +59,12 @@ class TermSession:
 
         `whole` tells whether a text is all of the answer: foreign names in it may hold the very escape that ends it.
         """
+        sent = _line(line) + b"\r"
         late_s = time.monotonic() + timeout_s
         self._catch_up(late_s)
         self.wire.discard()
         self._behind = True
-        self.wire.send(_line(line) + b"\r")
+        self.wire.send(sent)
         self.wire.until(ACCEPTED, late_s=late_s)
         body = b""
         while True:

@@ -37,7 +37,7 @@ class Web:
         return count
 
     def tasks(self, *, timeout_s: float = ANSWER_S) -> list[TaskRecord]:
-        answer = self._ask("POST", "/api/live-tasks", "filter=&persistent=", timeout_s)
+        answer = self._ask("POST", "/api/live-tasks", "filter=&persistent=false", timeout_s)
         listed = answer.get("tasks") if isinstance(answer, Mapping) else None
         if not isinstance(listed, list):
             raise self._nonsense()

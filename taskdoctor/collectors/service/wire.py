@@ -18,7 +18,7 @@ from typing import Protocol
 from taskdoctor.errors import TaskdoctorError
 
 CHUNK_BYTES = 1 << 16
-MOST_BYTES = 128 * 1024 * 1024  # unread; a list of 50,000 tasks has a tenth of it
+MOST_BYTES = 48 * 1024 * 1024  # unread; a list of 50,000 tasks has a quarter of it
 TICK_S = 0.25
 SEND_S = 2.0
 LEAVE_S = 2.0
@@ -83,19 +83,22 @@ class Wire:
             except OSError as error:
                 raise GoneError(f"{self.name} closed the connection") from error
 
-    def until(self, marker: bytes, *, late_s: float) -> bytes:
-        """What has arrived, up to and with the marker; SilentError at `late_s` (monotonic), GoneError at the end."""
+    def until(self, *markers: bytes, late_s: float) -> bytes:
+        """What has arrived, up to and with one of them; SilentError at `late_s` (monotonic), GoneError at the end."""
         searched = 0
         with self._changed:
             while True:
-                at = self._arrived.find(marker, max(0, searched - len(marker) + 1))
-                if at >= 0:
-                    end = at + len(marker)
-                    found = bytes(self._arrived[:end])
-                    del self._arrived[:end]
-                    return found
+                for marker in markers:
+                    at = self._arrived.find(marker, max(0, searched - len(marker) + 1))
+                    if at >= 0:
+                        return self._taken(at + len(marker))
                 searched = len(self._arrived)
                 self._wait(late_s)
+
+    def _taken(self, end: int) -> bytes:
+        found = bytes(self._arrived[:end])
+        del self._arrived[:end]
+        return found
 
     def some(self, size: int, *, late_s: float) -> bytes:
         """At least `size` bytes, or what came until the end or `late_s`; they stay unread."""
