@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,14 +14,16 @@ from dataclasses import dataclass, field
 HOSTILE = ("a | b  c", "x\ny", "\x1b[31mred\x1b[0m", "Жук 漢字", "+----+", "tab\there", "\x1b[?2004h\x1b[?25h", "")
 
 _given: set[int] = set()
+_giving = threading.Lock()
 
 
 def free_ports() -> int:
     """The first of three ports in a row that nobody listens on."""
-    for port in range(30000 + threading.get_native_id() % 8000, 60000, 4):
-        if port not in _given and all(_is_free(port + step) for step in range(3)):
-            _given.add(port)
-            return port
+    with _giving:
+        for port in range(20200 + os.getpid() % 3000 * 4, 32700, 4):  # below those that clients get
+            if port not in _given and all(_is_free(port + step) for step in range(3)):
+                _given.add(port)
+                return port
     raise RuntimeError("no ports")
 
 
@@ -53,17 +56,20 @@ def running(*modes: str) -> Iterator[Service]:
     command = [sys.executable, "-W", "ignore", "-m", "tests.target_service", str(port), *modes]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     service = Service(process, port)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
     reader = threading.Thread(target=lambda: service.lines.extend(process.stdout or ()))
-    reader.start()
     try:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert first == "ready\n", first + process.stdout.read()
+        reader.start()
         yield service
     finally:
         process.kill()
         process.wait()
-        reader.join()
-        process.stdout.close()
+        if reader.ident is not None:
+            reader.join()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def attach(address: str, *options: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:

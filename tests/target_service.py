@@ -18,7 +18,7 @@ import aiomonitor  # type: ignore[import-untyped]
 from tests.services import HOSTILE
 
 BLOCKS_S = 0.4
-NATIVE = "a" * 26 + "!"
+NATIVE = "a" * 24 + "!"
 
 
 async def leaf() -> None:

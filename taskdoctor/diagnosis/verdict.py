@@ -56,6 +56,7 @@ TRIVIAL_SHARE = 0.01
 SHORT_S = 1.0  # fewer than four that are shorter than this are nothing to call anybody for
 TAIL_SHARE = 0.01  # a hundredth of all operations a bit late is the tail of a healthy service
 TAIL_S = 3.0
+HELD_SHARE = 0.1  # a loop that is held for a tenth of the time is no jitter, however short each stretch
 SHOWN_EVIDENCE = 5
 FINGERPRINTS = 3  # claims as long as their stall that make three stalls enough
 
@@ -274,6 +275,9 @@ def _trivial(trial: Trial) -> bool:
         return True
     late = [stall for stall in stalls if stall.kind is StallKind.OPERATION]
     loop = [stall for stall in stalls if stall.kind is StallKind.LOOP and stall.excess_s >= TRIVIAL_S]
+    short_s = sum(stall.excess_s for stall in stalls if stall.kind is StallKind.LOOP)
+    if short_s >= HELD_SHARE * window_s:
+        return False
     done = sum(len(group.events) for group in trial.groups)
     return not loop and len(late) <= max(1, TAIL_SHARE * done) and all(stall.excess_s < TAIL_S for stall in late)
 
