@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from taskdoctor.collectors.service import grouping
 from taskdoctor.collectors.service.address import Address
 from taskdoctor.collectors.service.assembling import Table, lags_s, snapshot
 from taskdoctor.collectors.service.channels import Channels, open_channels
+from taskdoctor.collectors.service.probe import Probe
 from taskdoctor.collectors.service.watching import Watch
+from taskdoctor.collectors.service.wire import ChannelError
 from taskdoctor.diagnosis import timeline
 from taskdoctor.diagnosis.stalls import loop_stalls
 from taskdoctor.errors import UsageError
@@ -74,18 +76,44 @@ def watch(plan: Plan) -> list[Snapshot]:
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     for note in channels.notes:
         _say(note)
-    watching = Watch(channels)
-    watching.start()
+    probe = None if plan.read_only else _installed(channels)
+    watching = Watch(channels, probe)
     try:
+        watching.start()
         _until_over(plan, channels, watching)
     except KeyboardInterrupt:
         _say("ending the watch; once more ends at once")
     finally:
         watching.stop()
+        if probe is not None and not watching.gone:
+            probe.remove(channels.command)
     if watching.gone:
         _say(watching.gone)
     seen = snapshot(watching, channels, table=plan.table)
     return seen, watching.began_s, watching.ended_s or time.time()
+
+
+def _installed(channels: Channels) -> Probe | None:
+    """The probe, announced; without one the watch goes on with what the port and the kernel tell."""
+    made: list[Probe] = []
+
+    def install(run: Callable[[str], str]) -> None:
+        probe = Probe(run)
+        probe.install()
+        made.append(probe)
+
+    try:
+        channels.use_console(install)
+    except ChannelError as error:
+        channels.notes.append(f"without the probe: {error}")
+        _say(channels.notes[-1])
+    if not made:
+        return None
+    probe = made[0]
+    _say(probe.announcement)
+    if channels.kernel is not None and probe.pid == channels.kernel.pid and probe.loop_thread:
+        channels.kernel.loop_thread = probe.loop_thread
+    return probe
 
 
 def _until_over(plan: Plan, channels: Channels, watching: Watch) -> None:

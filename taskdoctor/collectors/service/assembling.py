@@ -14,6 +14,7 @@ from taskdoctor.model import Fact, Known, Service, Snapshot, Source
 
 BEAT = "the event loop"
 LOCAL_ONLY = "only where the service runs on this machine"
+PROBE_LOOKS_S = 0.025
 PROBE_ONLY = "needs the probe or the console"
 
 
@@ -83,6 +84,8 @@ def _looks(watched: Watched) -> tuple[tuple[str, int], ...]:
 
 def _resolution_s(watched: Watched) -> float | None:
     """The typical time between two looks at the loop: what is shorter may be missed."""
+    if watched.facts:
+        return PROBE_LOOKS_S
     times = [ping.at_s for ping in watched.pings] or [sample.at_s for sample in watched.tasks]
     if len(times) < 2:
         return None

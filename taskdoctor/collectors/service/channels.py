@@ -24,6 +24,7 @@ WEB_STEP, CONSOLE_STEP = 1, 2  # where the other ports are by default, seen from
 COMPARED_IDS = 2
 FEW_TASKS = 5_000  # listed freely
 FREE_LOOP_S = 5.0
+COMMAND_S = 2.0
 
 
 @dataclass(slots=True)
@@ -60,6 +61,13 @@ class Channels:
     def read_bytes(self) -> int:
         sessions = (self.port.session, self.second)
         return sum(each.wire.read_bytes for each in sessions if each) + (self.web.read_bytes if self.web else 0)
+
+    def command(self, line: str) -> str:
+        """Ask the monitor something. Raises ChannelError."""
+        session = self.second or self.port.session
+        if session is None:
+            raise ChannelError("there is no session")
+        return session.command(line, COMMAND_S)
 
     def use_console(self, use: Callable[[Callable[[str], str]], None]) -> None:
         """Open the console, hand its `run` over, close it again. Raises ChannelError when there is none."""

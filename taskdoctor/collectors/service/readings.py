@@ -25,7 +25,10 @@ from taskdoctor.model import BlockedStack, Event, Form, Lane, Place, Reading
 
 SHORTEST_S = 0.08  # shorter blocks are below what sampling can tell
 SAME_WORK = 4  # samples in one callback, at moving lines, that are no coincidence of short ones
-MUTE_S = 0.15  # the monitor answers in a hundredth of this
+MUTE_S = 0.15  # a silence that is told
+LATE_ANSWER_S = 0.1  # the monitor answers in a tenth of this
+MUTE_SHARE = 0.6  # of a late beat
+FAULTS_PER_S = 50.0
 BUSY_SHARE, IDLE_SHARE = 0.5, 0.25
 QUEUED_SHARE, THROTTLED_SHARE = 0.3, 0.3
 ASLEEP_S = 0.5  # by which the boot clock runs ahead of the monotonic one
@@ -128,12 +131,17 @@ def _event(held: Held, place: Place) -> Event:
 
 def stretches(watched: Watched) -> list[Held]:
     """Every stretch in which the loop was held or nothing ran, in time order, each told once."""
-    mute = list(_mute(watched))
     collected = [(each.at_s - each.seconds, each.at_s) for each in watched.collections]
-    mute = [held for held in mute if not _covered(held, collected)]
-    seen = [held for held in _on_loop(watched) if not _inside(held, mute)]
-    late = list(_late_beats(watched, [*mute, *seen], collected))
-    return sorted([*mute, *seen, *late, *_asleep(watched.counters)], key=lambda held: held.start_s)
+    silences = _silences(watched.pings)
+    beaten = list(_by_beats(watched, silences))
+    mute = [
+        _reading_of_mute(start_s, end_s, _cpu_share(watched.counters, start_s, end_s, process=True), watched)
+        for start_s, end_s in silences
+    ]
+    mute = [held for held in mute if held.seconds >= MUTE_S and not _inside(held, beaten)]
+    seen = [held for held in _on_loop(watched) if not _inside(held, [*mute, *beaten])]
+    found = [held for held in (*beaten, *mute, *seen) if not _covered(held, collected)]
+    return sorted([*found, *_asleep(watched.counters)], key=lambda held: held.start_s)
 
 
 def _covered(held: Held, spans: Iterable[tuple[float, float]]) -> bool:
@@ -183,7 +191,6 @@ def _held(
         return
     start_s = _middle(before.at_s if before is not None else run[0].asked_s, run[0].asked_s)
     end_s = _middle(run[-1].at_s, after.asked_s if after is not None else run[-1].at_s)
-    start_s, end_s = _by_beats(start_s, end_s, watched)
     if end_s - start_s < SHORTEST_S:
         return
     stack = Counter(sample.stack for sample in run).most_common(1)[0][0]
@@ -195,14 +202,6 @@ def _held(
 def _middle(first_s: float, second_s: float) -> float:
     """Halfway between two looks, but never far from the nearer one."""
     return max((first_s + second_s) / 2, second_s - 0.1) if second_s > first_s else second_s
-
-
-def _by_beats(start_s: float, end_s: float, watched: Watched) -> tuple[float, float]:
-    """The edges as the heartbeat measured them, where there is one."""
-    for beat in watched.beats:
-        if beat.at_s - beat.late_s < end_s and beat.at_s > start_s and beat.late_s >= 0.5 * (end_s - start_s):
-            return beat.at_s - beat.late_s, beat.at_s
-    return start_s, end_s
 
 
 def _leaf(sample: StackSample) -> tuple[str, int]:
@@ -242,60 +241,73 @@ def _module(frame: Frame) -> str:
     return frame.file.replace("\\", "/").split("/")[-2] if name == "__init__" and "/" in frame.file else name
 
 
-def _late_beats(watched: Watched, known: Sequence[Held], collected: Sequence[tuple[float, float]]) -> Iterator[Held]:
-    """Lateness that the heartbeat measured and nothing else explains."""
+# --- a beat that came late
+
+
+def _by_beats(watched: Watched, silences: Sequence[tuple[float, float]]) -> Iterator[Held]:
+    """Lateness as the heartbeat measured it, with what the probe's thread saw meanwhile."""
     for beat in watched.beats:
-        held = Held(beat.at_s - beat.late_s, beat.at_s, Reading.UNKNOWN, Lane.LOOP_HELD, label="event loop")
-        if held.seconds < SHORTEST_S or _inside(held, known) or _covered(held, collected):
+        start_s, end_s = beat.at_s - beat.late_s, beat.at_s
+        if beat.late_s < SHORTEST_S:
             continue
-        share = _cpu_share(watched.counters, held.start_s, held.end_s)
-        yield Held(held.start_s, held.end_s, held.reading, held.lane, label=held.label, cpu_share=share)
+        samples = [sample for sample in watched.stacks if start_s <= sample.at_s <= end_s + 0.005]
+        mute_s = sum(max(0.0, min(end, end_s) - max(start, start_s)) for start, end in silences)
+        share = min(1.0, beat.cpu_s / beat.late_s) if beat.cpu_s is not None else None
+        stack = Counter(sample.stack for sample in samples).most_common(1)[0][0] if samples else ()
+        if mute_s >= MUTE_SHARE * beat.late_s:
+            yield _reading_of_mute(start_s, end_s, share, watched, _after_the_call(samples))
+        elif stack and not is_idle(stack):
+            state = _state(watched.counters, start_s, end_s)
+            lane, reading = _lane_of(samples, stack, share, state)
+            yield Held(start_s, end_s, reading, lane, stack, _call(stack), state, share)
+        else:
+            yield Held(start_s, end_s, Reading.UNKNOWN, Lane.LOOP_HELD, (), "event loop", "", share)
+
+
+def _after_the_call(samples: Sequence[StackSample]) -> Stack:
+    """Who was on the loop when the interpreter was free again: the frame that had held it, as a rule."""
+    busy = [sample.stack for sample in samples if sample.stack and not is_idle(sample.stack)]
+    return busy[0] if busy else ()
 
 
 # --- nothing answered
 
 
-def _mute(watched: Watched) -> Iterator[Held]:
-    """Stretches in which not even the monitor's own thread answered."""
-    for start_s, end_s in _silences(watched.pings):
-        share = _cpu_share(watched.counters, start_s, end_s, process=True)
-        state = _state(watched.counters, start_s, end_s)
-        yield _reading_of_mute(start_s, end_s, share, state, watched.counters)
+def _silences(pings: Sequence[Ping]) -> list[tuple[float, float]]:
+    """When not even the monitor's own thread, or the probe's, got a turn; joined where they touch."""
+    late = sorted((ping.asked_s, ping.at_s) for ping in pings if not ping.answered or ping.seconds >= LATE_ANSWER_S)
+    joined: list[tuple[float, float]] = []
+    for start_s, end_s in late:
+        if joined and start_s <= joined[-1][1] + 0.1:
+            joined[-1] = (joined[-1][0], max(end_s, joined[-1][1]))
+        else:
+            joined.append((start_s, end_s))
+    return joined
 
 
-def _silences(pings: Sequence[Ping]) -> Iterator[tuple[float, float]]:
-    """Late answers, and answers that never came, joined where nothing came in between."""
-    start_s: float | None = None
-    for ping in pings:
-        late = not ping.answered or ping.seconds >= MUTE_S
-        if late and start_s is None:
-            start_s = ping.asked_s
-        if start_s is not None and (ping.answered or not late):
-            yield start_s, ping.at_s
-            start_s = None
-    if start_s is not None:
-        yield start_s, pings[-1].at_s
+def _reading_of_mute(start_s: float, end_s: float, share: float | None, watched: Watched, stack: Stack = ()) -> Held:
+    """Stopped, held by native code, throttled, starved, or swapped: by what the kernel counted."""
+    counters, length_s = watched.counters, end_s - start_s
+    state = _state(counters, start_s, end_s)
 
+    def held(reading: Reading, lane: Lane, label: str) -> Held:
+        return Held(start_s, end_s, reading, lane, stack, label, state, share)
 
-def _reading_of_mute(
-    start_s: float, end_s: float, share: float | None, state: str, counters: Sequence[Counters]
-) -> Held:
-    length_s = end_s - start_s
+    def risen(name: str) -> float:
+        return _risen(counters, start_s, end_s, name) or 0.0
+
     if state == "T":
-        return Held(start_s, end_s, Reading.NOT_SCHEDULED, Lane.SUSPENDED, (), "stopped by a signal", state, share)
-    throttled_s = _risen(counters, start_s, end_s, "throttled_s") or 0.0
-    queued_s = _risen(counters, start_s, end_s, "run_queue_s") or 0.0
+        return held(Reading.NOT_SCHEDULED, Lane.SUSPENDED, "stopped by a signal")
+    if risen("throttled_s") >= THROTTLED_SHARE * length_s:
+        return held(Reading.NOT_SCHEDULED, Lane.NOT_SCHEDULED, "cgroup throttled")
+    if risen("run_queue_s") >= QUEUED_SHARE * length_s:
+        return held(Reading.NOT_SCHEDULED, Lane.NOT_SCHEDULED, "runnable, but other work had the CPU")
     if share is not None and share >= BUSY_SHARE:
-        label = "native code or a collection held the interpreter"
-        return Held(start_s, end_s, Reading.GIL_HELD, Lane.LOOP_HELD, (), label, state, share)
-    if throttled_s >= THROTTLED_SHARE * length_s:
-        return Held(start_s, end_s, Reading.NOT_SCHEDULED, Lane.NOT_SCHEDULED, (), "cgroup throttled", state, share)
-    if queued_s >= QUEUED_SHARE * length_s:
-        label = "runnable, but other work had the CPU"
-        return Held(start_s, end_s, Reading.NOT_SCHEDULED, Lane.NOT_SCHEDULED, (), label, state, share)
-    if (_risen(counters, start_s, end_s, "major_faults") or 0.0) >= 50 * length_s:
-        return Held(start_s, end_s, Reading.NOT_SCHEDULED, Lane.MEMORY, (), "pages read back from disk", state, share)
-    return Held(start_s, end_s, Reading.UNKNOWN, Lane.LOOP_HELD, (), "event loop", state, share)
+        called = f" near {_call(stack)}" if stack else ""
+        return held(Reading.GIL_HELD, Lane.COMPUTING if stack else Lane.LOOP_HELD, f"native code{called}")
+    if risen("major_faults") >= FAULTS_PER_S * length_s:
+        return held(Reading.NOT_SCHEDULED, Lane.MEMORY, "pages read back from disk")
+    return held(Reading.UNKNOWN, Lane.LOOP_HELD, "event loop")
 
 
 def _asleep(counters: Sequence[Counters]) -> Iterator[Held]:

@@ -26,7 +26,7 @@ from taskdoctor.collectors.service.telnet import TermSession, without_escapes
 from taskdoctor.collectors.service.wire import ChannelError, GoneError, SilentError
 
 STACKS_EVERY_S = 0.05
-POLL_EVERY_S = 0.1
+POLL_EVERY_S = 0.25
 COUNTERS_EVERY_S = 0.1
 SLOW_COUNTERS_EVERY = 10
 TASKS_EVERY_S = 0.5

@@ -1,0 +1,402 @@
+"""The light probe: a heartbeat of the loop, a collector callback, a thread that looks when the loop is late.
+
+It is text that a service runs in a dictionary of its own: no module is added to it. It ends by itself when nobody asks
+for its news any more, and then takes everything back: timer, callback, thread and command. It must never raise into
+the service, never hold the interpreter for long, and never keep one of its objects alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import linecache
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence, Sized
+from concurrent.futures import Future
+from types import FrameType
+from typing import Any
+
+BEAT_S = 0.02
+LOOK_S = 0.025  # of the watching thread
+LATE_S = 0.05  # a beat this late is told
+SCAN_S = 0.2  # between two looks at all tasks, of which there are few
+SCAN_SHARE = 0.02  # of the time that these looks may take
+CHUNK = 64  # tasks between two offers of the interpreter to others
+TRIP_S = 0.5
+FREE_OF_NEWS_S = 8.0  # without a question for so long, the client is dead
+SHORTEST_WAIT_S = 0.2
+SHORT_GC_S = 0.001
+MOST_NEWS = 4000
+MOST_GROUPS = 300
+MOST_FRAMES = 40
+MOST_TASKS = 200_000
+
+Called = tuple[str, int, str]  # file, line, function
+Chain = tuple[Called, ...]
+
+
+def frames_of(frame: FrameType | None, most: int = MOST_FRAMES) -> Chain:
+    """A stack as (file, line, function), outermost first."""
+    found: list[Called] = []
+    while frame is not None and len(found) < most:
+        code = frame.f_code
+        found.append((code.co_filename, frame.f_lineno or 0, code.co_name))
+        frame = frame.f_back
+    found.reverse()
+    return tuple(found)
+
+
+def chain_of(coroutine: object) -> Chain:
+    """An await chain as (file, line, function), outermost first."""
+    found: list[Called] = []
+    while coroutine is not None and len(found) < MOST_FRAMES:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        frame = frame or getattr(coroutine, "ag_frame", None)
+        if frame is None:
+            break
+        code = frame.f_code
+        if code.co_name != "_coro_wrapper":
+            found.append((code.co_filename, frame.f_lineno or 0, code.co_name))
+        inner = getattr(coroutine, "cr_await", None)
+        if inner is None:
+            inner = getattr(coroutine, "gi_yieldfrom", None)
+        if inner is None:
+            inner = getattr(coroutine, "ag_await", None)
+        coroutine = inner
+    return tuple(found)
+
+
+def name_of(coroutine: object) -> str:
+    """As the monitor names it, also where its task factory wraps what the service made."""
+    frame = getattr(coroutine, "cr_frame", None)
+    name = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
+    if name.endswith("_coro_wrapper") and frame is not None:
+        inner = frame.f_locals.get("coro")
+        name = getattr(inner, "__qualname__", name)
+    return f"{name}()"
+
+
+class Known:
+    """One task from look to look; of the task itself nothing is kept."""
+
+    __slots__ = ("born_s", "chain", "name", "since_s", "was_there")
+
+    def __init__(self, name: str, chain: Chain, since_s: float, born_s: float, was_there: bool) -> None:
+        self.name = name
+        self.chain = chain
+        self.since_s = since_s
+        self.born_s = born_s
+        self.was_there = was_there
+
+
+class Group:
+    """Tasks of one coroutine that wait at one place."""
+
+    __slots__ = ("age_s", "chain", "count", "name", "waited_s")
+
+    def __init__(self, name: str, chain: Chain) -> None:
+        self.name = name
+        self.chain = chain
+        self.count = 0
+        self.age_s: float | None = None
+        self.waited_s = 0.0
+
+    def add(self, known: Known, now_s: float) -> None:
+        self.count += 1
+        self.waited_s = max(self.waited_s, now_s - known.since_s)
+        if not known.was_there:
+            self.age_s = max(self.age_s or 0.0, now_s - known.born_s)
+
+
+class Probe:
+    """Everything that was installed, and the news since they were last asked for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, token: str) -> None:
+        self.loop = loop
+        self.command = "td-" + token
+        self.loop_thread = threading.get_ident()
+        self.over = False
+        self.asked_s = time.monotonic()
+        self.beat_s = time.monotonic()
+        self.beat_cpu_s = time.thread_time()
+        self.handle: asyncio.TimerHandle | None = None
+        self.gc_began: tuple[float, FrameType | None] | None = None
+        self.beats: deque[tuple[float, float, float]] = deque(maxlen=MOST_NEWS)
+        self.collections: deque[tuple[float, float, int, int, Chain]] = deque(maxlen=MOST_NEWS)
+        self.stacks: deque[tuple[float, Chain]] = deque(maxlen=MOST_NEWS)
+        self.silences: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
+        self.trips: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
+        self.waits: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
+        self.lives: deque[tuple[float, float, str]] = deque(maxlen=MOST_NEWS)
+        self.trip_began: float | None = None
+        self.known: dict[tuple[int, int], Known] = {}
+        self.groups: list[Group] = []
+        self.count = 0
+        self.scanned = False
+        self.scan_due_s = 0.0
+        self.thread = threading.Thread(target=self.look, name="taskdoctor-probe", daemon=True)
+
+    # --- on the loop
+
+    def beat(self) -> None:
+        now_s = time.monotonic()
+        cpu_s = time.thread_time()
+        late_s = now_s - self.beat_s - BEAT_S
+        if late_s >= LATE_S:
+            self.beats.append((time.time(), late_s, cpu_s - self.beat_cpu_s))
+        self.beat_s, self.beat_cpu_s = now_s, cpu_s
+        if self.over or now_s - self.asked_s > FREE_OF_NEWS_S + late_s:
+            self.remove()
+            return
+        self.handle = self.loop.call_later(BEAT_S, self.beat)
+
+    # --- in any thread
+
+    def collected(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self.gc_began = (time.monotonic(), sys._getframe(1) if info["generation"] == 2 else None)
+            return
+        if self.gc_began is None:
+            return
+        began_s, frame = self.gc_began
+        self.gc_began = None
+        seconds = time.monotonic() - began_s
+        if seconds >= SHORT_GC_S:
+            caller = frames_of(frame, 12) if frame is not None else ()
+            self.collections.append((time.time(), seconds, info["generation"], info["collected"], caller))
+
+    # --- in the probe's own thread
+
+    def look(self) -> None:
+        last_s = time.monotonic()
+        while not self.over:
+            time.sleep(LOOK_S)
+            now_s = time.monotonic()
+            if now_s - last_s - LOOK_S >= 2 * LATE_S:
+                self.silences.append((time.time(), now_s - last_s - LOOK_S))
+            last_s = now_s
+            try:
+                if now_s - self.beat_s > LATE_S + BEAT_S:
+                    self.catch()
+                elif now_s >= self.scan_due_s:
+                    self.scan(now_s)
+                    last_s = time.monotonic()
+            except Exception:  # noqa: BLE001
+                # Whatever a task of the service does to us: never a word on its output.
+                self.scan_due_s = now_s + 1.0
+
+    def catch(self) -> None:
+        """What is on the loop while it does not turn."""
+        frame = sys._current_frames().get(self.loop_thread)
+        if frame is not None:
+            self.stacks.append((time.time(), frames_of(frame, 60)))
+
+    def scan(self, now_s: float) -> None:
+        """All tasks, a few at a time: who is new, who is gone, who waits where and for how long."""
+        tasks = asyncio.all_tasks(self.loop)
+        wall_s = time.time()
+        known: dict[tuple[int, int], Known] = {}
+        groups: dict[tuple[str, Chain], Group] = {}
+        for number, task in enumerate(tasks):
+            if number % CHUNK == CHUNK - 1:
+                time.sleep(0)
+            if number >= MOST_TASKS:
+                break
+            self.see(task, now_s, known, groups)
+        self.end_of([entry for key, entry in self.known.items() if key not in known], now_s, wall_s)
+        self.count, self.known, self.scanned = len(tasks), known, True
+        self.groups = sorted(groups.values(), key=lambda group: -group.count)[:MOST_GROUPS]
+        del tasks
+        self.trip()
+        self.scan_due_s = now_s + max(SCAN_S, (time.monotonic() - now_s) / SCAN_SHARE)
+
+    def see(
+        self,
+        task: asyncio.Task[Any],
+        now_s: float,
+        known: dict[tuple[int, int], Known],
+        groups: dict[tuple[str, Chain], Group],
+    ) -> None:
+        coroutine = task.get_coro()
+        if coroutine is None:
+            return
+        key = (id(task), id(coroutine))
+        chain = chain_of(coroutine)
+        entry = self.known.get(key)
+        if entry is None:
+            entry = Known(name_of(coroutine), chain, now_s, now_s, not self.scanned)
+        elif entry.chain != chain:
+            self.waited(entry, now_s)
+            entry = Known(entry.name, chain, now_s, entry.born_s, entry.was_there)
+        known[key] = entry
+        group = groups.get((entry.name, chain))
+        if group is None:
+            group = groups[entry.name, chain] = Group(entry.name, chain)
+        group.add(entry, now_s)
+
+    def waited(self, entry: Known, now_s: float) -> None:
+        if now_s - entry.since_s >= SHORTEST_WAIT_S:
+            self.waits.append((time.time(), now_s - entry.since_s, entry.name, entry.chain))
+
+    def end_of(self, gone: list[Known], now_s: float, wall_s: float) -> None:
+        for entry in gone:
+            self.waited(entry, now_s)
+            if not entry.was_there:
+                self.lives.append((wall_s, now_s - entry.born_s, entry.name))
+
+    def trip(self) -> None:
+        """Empty work for the default executor, but only where that starts no thread: how long until one takes it."""
+        pool: Any = getattr(self.loop, "_default_executor", None)
+        threads = getattr(pool, "_threads", ())
+        if self.trip_began is not None or not threads:
+            return
+        idle = getattr(getattr(pool, "_idle_semaphore", None), "_value", 0)
+        if idle <= 0 and len(threads) < getattr(pool, "_max_workers", 0):
+            return
+        began_s = self.trip_began = time.monotonic()
+
+        def took(future: Future[float]) -> None:
+            self.trip_began = None
+            if not future.cancelled():
+                self.trips.append((time.time(), time.monotonic() - began_s))
+
+        try:
+            pool.submit(time.monotonic).add_done_callback(took)
+        except RuntimeError:
+            self.trip_began = None
+
+    # --- asked by the client, in the thread of the monitor
+
+    def answer(self, what: str) -> dict[str, Any]:
+        if what == "off":
+            self.remove()
+            return {}
+        self.asked_s = time.monotonic()
+        return self.grouped() if what == "groups" else self.news()
+
+    def grouped(self) -> dict[str, Any]:
+        names = Names()
+        groups = [(each.name, names.stack(each.chain), each.count, each.age_s, each.waited_s) for each in self.groups]
+        return {"now": time.time(), "count": self.count, "groups": groups, "frames": names.all}
+
+    def news(self) -> dict[str, Any]:
+        names = Names()
+        late_s = time.monotonic() - self.beat_s - BEAT_S
+        told: dict[str, Any] = {
+            "now": time.time(),
+            "late": late_s,
+            "beats": take(self.beats),
+            "collections": [(*each[:4], names.stack(each[4]), explicit(each[4])) for each in take(self.collections)],
+            "stacks": [(at_s, names.stack(stack)) for at_s, stack in take(self.stacks)],
+            "silences": take(self.silences),
+            "trips": take(self.trips),
+            "waits": [(*each[:3], names.stack(each[3])) for each in take(self.waits)],
+            "lives": take(self.lives),
+            "facts": self.facts(),
+        }
+        if late_s > LATE_S:
+            told["threads"] = [
+                (thread.name, names.stack(frames_of(frame)))
+                for thread in threading.enumerate()
+                if (frame := sys._current_frames().get(thread.ident or 0)) is not None and thread is not self.thread
+            ][:50]
+        if self.trip_began is not None:
+            told["trip_pending"] = time.monotonic() - self.trip_began
+        told["frames"] = names.all
+        return told
+
+    def facts(self) -> dict[str, Any]:
+        pool = getattr(self.loop, "_default_executor", None)
+        queue = getattr(pool, "_work_queue", None)
+        return {
+            "gc_counts": gc.get_count(),
+            "gc_collections": [each["collections"] for each in gc.get_stats()],
+            "gc_thresholds": gc.get_threshold(),
+            "gc_frozen": gc.get_freeze_count(),
+            "gc_enabled": gc.isenabled(),
+            "ready": size_of(getattr(self.loop, "_ready", None)),
+            "scheduled": size_of(getattr(self.loop, "_scheduled", None)),
+            "executor_queue": queue.qsize() if queue is not None else None,
+            "executor_threads": size_of(getattr(pool, "_threads", None)),
+            "executor_limit": getattr(pool, "_max_workers", None),
+            "debug": self.loop.get_debug(),
+        }
+
+    # --- coming and going
+
+    def install(self) -> None:
+        from aiomonitor.termui import commands  # type: ignore[import-untyped]
+
+        probe = self
+
+        def look(ctx: object, what: str) -> None:
+            commands.click.echo("TD1 " + json.dumps(probe.answer(what)))
+
+        look = commands.click.argument("what")(commands.auto_command_done(look))
+        commands.monitor_cli.command(name=self.command)(look)
+        gc.callbacks.append(self.collected)
+        self.handle = self.loop.call_later(BEAT_S, self.beat)
+        self.thread.start()
+
+    def remove(self) -> None:
+        """Take everything back. Safe to call twice, from any thread."""
+        from aiomonitor.termui import commands
+
+        self.over = True
+        commands.monitor_cli.commands.pop(self.command, None)
+        getattr(commands.monitor_cli, "_commands", {}).pop(self.command, None)
+        if self.collected in gc.callbacks:
+            gc.callbacks.remove(self.collected)
+        if self.handle is not None:
+            handle, self.handle = self.handle, None
+            if threading.get_ident() == self.loop_thread:
+                handle.cancel()
+            else:
+                with contextlib.suppress(RuntimeError):  # a closed loop, whose timers are gone with it
+                    self.loop.call_soon_threadsafe(handle.cancel)
+        self.known, self.groups = {}, []
+
+
+class Names:
+    """Frames by number: the same few come again and again."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, int, str, str]] = []
+        self._numbers: dict[Called, int] = {}
+
+    def stack(self, frames: Chain) -> list[int]:
+        numbers = []
+        for frame in frames:
+            number = self._numbers.get(frame)
+            if number is None:
+                number = self._numbers[frame] = len(self.all)
+                self.all.append((*frame, linecache.getline(frame[0], frame[1]).strip()[:120]))
+            numbers.append(number)
+        return numbers
+
+
+def take(news: deque[Any]) -> list[Any]:
+    """What has come, each once; the other threads go on adding."""
+    taken = []
+    while True:
+        try:
+            taken.append(news.popleft())
+        except IndexError:
+            return taken
+
+
+def size_of(collection: Sized | None) -> int | None:
+    return len(collection) if collection is not None else None
+
+
+def explicit(caller: Sequence[Called]) -> bool | None:
+    """Whether the line that was running asked for the collection; None where its text is not to be had."""
+    if not caller:
+        return None
+    line = linecache.getline(caller[-1][0], caller[-1][1])
+    return "collect(" in line if line else None
