@@ -271,13 +271,13 @@ def _trivial(trial: Trial) -> bool:
     longest_s = max(stall.excess_s for stall in stalls)
     if longest_s < TRIVIAL_S and busy_s < TRIVIAL_SHARE * window_s:
         return True
+    held_s = sum(stall.excess_s for stall in stalls if stall.kind is StallKind.LOOP)
+    if held_s >= HELD_SHARE * window_s:
+        return False
     if longest_s < SHORT_S and len(stalls) < FEW_STALLS:
         return True
     late = [stall for stall in stalls if stall.kind is StallKind.OPERATION]
     loop = [stall for stall in stalls if stall.kind is StallKind.LOOP and stall.excess_s >= TRIVIAL_S]
-    short_s = sum(stall.excess_s for stall in stalls if stall.kind is StallKind.LOOP)
-    if short_s >= HELD_SHARE * window_s:
-        return False
     done = sum(len(group.events) for group in trial.groups)
     return not loop and len(late) <= max(1, TAIL_SHARE * done) and all(stall.excess_s < TAIL_S for stall in late)
 
