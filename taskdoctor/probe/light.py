@@ -133,6 +133,8 @@ class Probe:
         self.trips: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
         self.waits: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
         self.lives: deque[tuple[float, float, str]] = deque(maxlen=MOST_NEWS)
+        self.untold: dict[str, list[Any]] = {}  # told, but perhaps not heard
+        self.told = 0
         self.trip_began: float | None = None
         self.known: dict[tuple[int, int], Known] = {}
         self.groups: list[Group] = []
@@ -277,26 +279,36 @@ class Probe:
             self.remove()
             return {}
         self.asked_s = time.monotonic()
-        return self.grouped() if what == "groups" else self.news()
+        return self.grouped() if what == "groups" else self.news(what)
 
     def grouped(self) -> dict[str, Any]:
         names = Names()
         groups = [(each.name, names.stack(each.chain), each.count, each.age_s, each.waited_s) for each in self.groups]
         return {"now": time.time(), "count": self.count, "groups": groups, "frames": names.all}
 
-    def news(self) -> dict[str, Any]:
+    def news(self, confirmed: str) -> dict[str, Any]:
+        """What came since the answer that the client has got: one that came too late for it is told again."""
+        if confirmed == str(self.told):
+            self.untold = {}
+        self.told += 1
+        for name in ("beats", "collections", "stacks", "silences", "trips", "waits", "lives"):
+            self.untold[name] = [*self.untold.get(name, ()), *take(getattr(self, name))][-MOST_NEWS:]
+        return self.written(self.untold)
+
+    def written(self, news: dict[str, list[Any]]) -> dict[str, Any]:
         names = Names()
         late_s = time.monotonic() - self.beat_s - BEAT_S
         told: dict[str, Any] = {
             "now": time.time(),
+            "number": self.told,
             "late": late_s,
-            "beats": take(self.beats),
-            "collections": [(*each[:4], names.stack(each[4]), explicit(each[4])) for each in take(self.collections)],
-            "stacks": [(at_s, names.stack(stack)) for at_s, stack in take(self.stacks)],
-            "silences": take(self.silences),
-            "trips": take(self.trips),
-            "waits": [(*each[:3], names.stack(each[3])) for each in take(self.waits)],
-            "lives": take(self.lives),
+            "beats": news["beats"],
+            "collections": [(*each[:4], names.stack(each[4]), explicit(each[4])) for each in news["collections"]],
+            "stacks": [(at_s, names.stack(stack)) for at_s, stack in news["stacks"]],
+            "silences": news["silences"],
+            "trips": news["trips"],
+            "waits": [(*each[:3], names.stack(each[3])) for each in news["waits"]],
+            "lives": news["lives"],
             "facts": self.facts(),
         }
         if late_s > LATE_S:
@@ -359,7 +371,7 @@ class Probe:
             else:
                 with contextlib.suppress(RuntimeError):  # a closed loop, whose timers are gone with it
                     self.loop.call_soon_threadsafe(handle.cancel)
-        self.known, self.groups = {}, []
+        self.known, self.groups, self.untold = {}, [], {}
 
 
 class Names:

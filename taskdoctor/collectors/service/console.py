@@ -10,9 +10,10 @@ import base64
 import contextlib
 import secrets
 import socket
+import sys
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from taskdoctor.collectors.service.address import Address, connect
 from taskdoctor.collectors.service.telnet import PROMPT, TermSession
@@ -34,7 +35,7 @@ import asyncio, sys
 frame = sys._getframe()
 while frame and frame.f_code.co_name != "aexec":
     frame = frame.f_back
-def tidy(left=10, names=frame.f_locals.get("local") if frame else None):
+def tidy(left=40, names=frame.f_locals.get("local") if frame else None):
     if any(task.get_coro().__qualname__ == "handle_connect" for task in asyncio.all_tasks(loop)):
         left and loop.call_later(0.3, tidy, left - 1, names)
         return
@@ -100,6 +101,25 @@ def _statement(source: str, begin: str, end: str) -> str:
     )
 
 
+@contextlib.contextmanager
+def _alone(address: str, late_s: float) -> Iterator[None]:
+    """Nobody else on this machine opens the console of this service meanwhile; a name that dies with its process."""
+    if sys.platform != "linux":
+        yield
+        return
+    with socket.socket(socket.AF_UNIX) as name:
+        while True:
+            try:
+                name.bind(f"\0taskdoctor console {address}")
+            except OSError as error:
+                if time.monotonic() > late_s:
+                    raise ChannelError("another client is opening the console of the service") from error
+                time.sleep(0.05)
+            else:
+                break
+        yield
+
+
 class ConsoleHolder:
     """Opens the console of a service through a terminal session, and closes it again."""
 
@@ -116,23 +136,31 @@ class ConsoleHolder:
         Raises ChannelError when it is disabled, not to be found, or the loop of the service does not turn.
         """
         late_s = time.monotonic() + timeout_s
-        before = set(ports())
-        joined = self._first([default])
-        if joined is None:
-            self._begin(late_s)
-            joined = self._first([*(port for port in ports() if port not in before), default])
+        with _alone(str(self._address), late_s):
+            joined = self._first([default])
+            if joined is None and self._is_taken():
+                joined = self._first([port for port in ports() if port != self._address.port])
+                if joined is None:
+                    raise ChannelError("somebody else is in the console of the service")
+            if joined is None:
+                before = set(ports())
+                self._begin(late_s)
+                joined = self._first([*(port for port in ports() if port not in before), default])
         if joined is None:
             self.close()
             raise ChannelError("the console of the service is open, but its port was not found")
         self._console = joined
         return joined
 
+    def _is_taken(self) -> bool:
+        """Whether a console runs in the service: a second one there would end in errors on its own output."""
+        return "(showing 0 tasks)" not in self._session.command("ps -f handle_connect")
+
     def close(self) -> None:
         """Leave in order: our connection, the console command; the session stays usable."""
         if self._console is not None:
-            if self._ours:
-                with contextlib.suppress(ChannelError):
-                    self._console.run(TIDY)
+            with contextlib.suppress(ChannelError):
+                self._console.run(TIDY)
             self._console.close()
             self._console = None
         if self._ours:

@@ -63,6 +63,7 @@ class Probe:
         self.python = ""
         self.loop_class = ""
         self._facts_s = 0.0
+        self._heard = 0  # number of the last answer that came
 
     def install(self) -> None:
         """Raises ChannelError with one sentence when the service does not take it."""
@@ -74,8 +75,9 @@ class Probe:
     def poll(self, command: Command, watched: Watched) -> None:
         """Fetch the news, which also keeps it alive. Raises ChannelError."""
         asked_s = time.time()
-        told = _answer(command(f"td-{self._token} news"))
+        told = _answer(command(f"td-{self._token} {self._heard}"))
         at_s = time.time()
+        self._heard = _whole(told.get("number"))
         _News(told, asked_s, at_s).into(watched)
         if at_s - self._facts_s >= FACTS_EVERY_S:
             self._facts_s = at_s

@@ -300,7 +300,8 @@ def _reading_of_mute(start_s: float, end_s: float, share: float | None, watched:
         return held(Reading.NOT_SCHEDULED, Lane.SUSPENDED, "stopped by a signal")
     if risen("throttled_s") >= THROTTLED_SHARE * length_s:
         return held(Reading.NOT_SCHEDULED, Lane.NOT_SCHEDULED, "cgroup throttled")
-    if risen("run_queue_s") >= QUEUED_SHARE * length_s:
+    worked_s = (share or 0.0) * length_s
+    if risen("run_queue_s") >= max(QUEUED_SHARE * length_s, worked_s):
         return held(Reading.NOT_SCHEDULED, Lane.NOT_SCHEDULED, "runnable, but other work had the CPU")
     if share is not None and share >= BUSY_SHARE:
         called = f" near {_call(stack)}" if stack else ""

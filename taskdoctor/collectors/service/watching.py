@@ -7,7 +7,6 @@ it is told to.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import Counter
@@ -115,11 +114,12 @@ class Watch:
 
     def _lost(self, error: ChannelError) -> None:
         """One way in broke: the watch is over when the service is, else it goes on without."""
-        kernel = self._channels.kernel
+        if not isinstance(error, GoneError):
+            self.notes.append(str(error))
+            return
         self.gone = self.gone or str(error)
-        if isinstance(error, GoneError) or (kernel is not None and not kernel.is_alive):
-            self.ended_s = self.ended_s or time.time()
-            self._over.set()
+        self.ended_s = self.ended_s or time.time()
+        self._over.set()
 
     # --- stacks
 
@@ -161,6 +161,12 @@ class Watch:
                 probe.poll(self._command, self.watched)
             except SilentError:
                 self.watched.pings.append(Ping(asked_s, time.time(), loop=False, answered=False))
+            except GoneError:
+                raise
+            except ChannelError as error:
+                self.notes.append(f"went on without the probe: {error}")
+                self._look_at_stacks()
+                return
             else:
                 self.watched.pings.append(Ping(asked_s, time.time(), loop=False))
 
@@ -179,8 +185,13 @@ class Watch:
         wait_s = 0.0
         while not self._over.wait(wait_s):
             began_s = time.monotonic()
-            with contextlib.suppress(SilentError):
+            try:
                 self.watched.tasks.append(probe.groups(lambda line: session.command(line, LIST_S)))
+            except GoneError:
+                raise
+            except ChannelError:  # it says the same when it is asked for news
+                wait_s = TASKS_EVERY_S
+                continue
             wait_s = max(TASKS_EVERY_S, (time.monotonic() - began_s) / COST_SHARE)
 
     def _list(self, pace: Pace) -> None:
