@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from taskdoctor.commands import attach, explain, logs, verdict
+from taskdoctor.commands import attach, demo, explain, logs, verdict
 from taskdoctor.errors import Exit, TaskdoctorError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("attach")(attach.command)
 app.command("logs")(logs.command)
 app.command("verdict")(verdict.command)
 app.command("explain")(explain.command)
+app.command("demo")(demo.command)
 
 
 @app.callback(invoke_without_command=True)
