@@ -34,41 +34,73 @@ SHORT_GC_S = 0.001
 MOST_NEWS = 4000
 MOST_GROUPS = 300
 MOST_FRAMES = 40
+MOST_HOPS = 12  # from one awaited thing into the next
 MOST_TASKS = 200_000
 
-Called = tuple[str, int, str]  # file, line, function
+Called = tuple[str, int, str, str]  # file, line, function, its qualified name
 Chain = tuple[Called, ...]
 
 
+def called(frame: FrameType) -> Called:
+    code = frame.f_code
+    return code.co_filename, frame.f_lineno or 0, code.co_name, getattr(code, "co_qualname", code.co_name)
+
+
 def frames_of(frame: FrameType | None, most: int = MOST_FRAMES) -> Chain:
-    """A stack as (file, line, function), outermost first."""
+    """A stack, outermost first."""
     found: list[Called] = []
     while frame is not None and len(found) < most:
-        code = frame.f_code
-        found.append((code.co_filename, frame.f_lineno or 0, code.co_name))
+        found.append(called(frame))
         frame = frame.f_back
     found.reverse()
     return tuple(found)
 
 
 def chain_of(coroutine: object) -> Chain:
-    """An await chain as (file, line, function), outermost first."""
+    """An await chain, outermost first; it goes on into the task that is awaited."""
     found: list[Called] = []
+    hops = 0
     while coroutine is not None and len(found) < MOST_FRAMES:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        frame = frame or getattr(coroutine, "ag_frame", None)
-        if frame is None:
+        frame = frame_in(coroutine)
+        if frame is not None:
+            if frame.f_code.co_name != "_coro_wrapper":
+                found.append(called(frame))
+            coroutine = awaited_by(coroutine)
+        elif hops < MOST_HOPS:
+            hops += 1
+            coroutine = inside(coroutine)
+        else:
             break
-        code = frame.f_code
-        if code.co_name != "_coro_wrapper":
-            found.append((code.co_filename, frame.f_lineno or 0, code.co_name))
-        inner = getattr(coroutine, "cr_await", None)
-        if inner is None:
-            inner = getattr(coroutine, "gi_yieldfrom", None)
-        if inner is None:
-            inner = getattr(coroutine, "ag_await", None)
-        coroutine = inner
     return tuple(found)
+
+
+def frame_in(coroutine: object) -> FrameType | None:
+    for name in ("cr_frame", "gi_frame", "ag_frame"):
+        frame: FrameType | None = getattr(coroutine, name, None)
+        if frame is not None:
+            return frame
+    return None
+
+
+def awaited_by(coroutine: object) -> object:
+    for name in ("cr_await", "gi_yieldfrom", "ag_await"):
+        inner: object = getattr(coroutine, name, None)
+        if inner is not None:
+            return inner
+    return None
+
+
+def inside(waited: object) -> object:
+    """What stands behind something without a frame: the step of an async generator, the future of another task."""
+    for inner in (waited, *gc.get_referents(waited)):
+        if isinstance(inner, asyncio.Task):
+            return inner.get_coro()
+        if inner is not waited and frame_in(inner) is not None:
+            return inner
+        for child in getattr(inner, "_children", ()) if isinstance(inner, asyncio.Future) else ():
+            if isinstance(child, asyncio.Task) and not child.done():
+                return child.get_coro()
+    return None
 
 
 def name_of(coroutine: object) -> str:
@@ -132,7 +164,7 @@ class Probe:
         self.silences: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
         self.trips: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
         self.waits: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
-        self.lives: deque[tuple[float, float, str]] = deque(maxlen=MOST_NEWS)
+        self.lives: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
         self.untold: dict[str, list[Any]] = {}  # told, but perhaps not heard
         self.told = 0
         self.trip_began: float | None = None
@@ -249,7 +281,7 @@ class Probe:
         for entry in gone:
             self.waited(entry, now_s)
             if not entry.was_there:
-                self.lives.append((wall_s, now_s - entry.born_s, entry.name))
+                self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1]))
 
     def trip(self) -> None:
         """Empty work for the default executor, but only where that starts no thread: how long until one takes it."""
@@ -308,7 +340,7 @@ class Probe:
             "silences": news["silences"],
             "trips": news["trips"],
             "waits": [(*each[:3], names.stack(each[3])) for each in news["waits"]],
-            "lives": news["lives"],
+            "lives": [(*each[:3], names.stack(each[3])) for each in news["lives"]],
             "facts": self.facts(),
         }
         if late_s > LATE_S:
@@ -378,7 +410,7 @@ class Names:
     """Frames by number: the same few come again and again."""
 
     def __init__(self) -> None:
-        self.all: list[tuple[str, int, str, str]] = []
+        self.all: list[tuple[str, int, str, str, str]] = []
         self._numbers: dict[Called, int] = {}
 
     def stack(self, frames: Chain) -> list[int]:

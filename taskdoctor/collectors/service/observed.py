@@ -16,6 +16,7 @@ class Frame:
     line: int
     function: str
     code: str = ""
+    qualified: str = ""  # `Lock.acquire`, where the channel tells
 
 
 Stack = tuple[Frame, ...]  # outermost first
@@ -132,6 +133,7 @@ class Life:
     coroutine: str
     site: str = ""
     uncertainty_s: float = 0.0  # the period of the look
+    own: bool = True  # the application's coroutine, as far as known; else a library's
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from taskdoctor.collectors.service.observed import (
     Wait,
     Watched,
 )
+from taskdoctor.collectors.service.stacks import is_application
 from taskdoctor.collectors.service.wire import ChannelError
 
 MARK = "TD1 "
@@ -152,8 +153,10 @@ class _News:
             watched.pings.append(Ping(self._at(at) - _seconds(seconds), self._at(at), loop=False))
         for at, seconds in self._rows("trips", 2):
             watched.round_trips.append(RoundTrip(self._at(at), _seconds(seconds)))
-        for at, seconds, name in self._rows("lives", 3):
-            watched.lives.append(Life(self._at(at), _seconds(seconds), str(name), uncertainty_s=SCAN_S))
+        for at, seconds, name, chain in self._rows("lives", 4):
+            began = _stack(chain, self._frames)
+            own = is_application(began[0]) if began else True
+            watched.lives.append(Life(self._at(at), _seconds(seconds), str(name), "", SCAN_S, own))
         for at, seconds, name, chain in self._rows("waits", 4):
             stack = _stack(chain, self._frames)
             watched.waits.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
@@ -182,8 +185,8 @@ def _answer(text: str) -> Mapping[str, object]:
 
 def _frames(told: Mapping[str, object]) -> list[Frame]:
     return [
-        Frame(str(file), _whole(line), str(function), str(code))
-        for file, line, function, code in _rows(told.get("frames"), 4)
+        Frame(str(file), _whole(line), str(function), str(code), str(qualified))
+        for file, line, function, qualified, code in _rows(told.get("frames"), 5)
     ]
 
 
