@@ -46,6 +46,7 @@ WAIT_LANES = (Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS, Lane.BA
 FAILURE_LANES = (Lane.DESCRIPTORS, Lane.POOL, Lane.DNS, Lane.LOCK, Lane.EXECUTOR, Lane.QUEUE, Lane.BACKOFF)
 WORK_LANES = (Lane.OPERATION, Lane.TEARDOWN, Lane.DISK)
 MAY_HOLD = (Lane.OPERATION, Lane.UPSTREAM, Lane.DISK, Lane.STATE)  # work that may run on the loop itself
+FEW_WAITS = 4  # of fewer, none is usual
 SELDOM = 0.5  # waits logged for fewer of the operations than this are logged when they are long
 
 
@@ -201,7 +202,9 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
     for lane in WAIT_LANES:
         events = timeline.spans.get(lane, ())
         usual_s = (
-            quantile(sorted(event.seconds or 0.0 for event in events), 0.2) if len(events) >= SELDOM * most else 0.0
+            quantile(sorted(event.seconds or 0.0 for event in events), 0.2)
+            if len(events) >= max(FEW_WAITS, SELDOM * most)
+            else 0.0
         )
         known = told if lane in INNER_LANES else covered
         for event in events:

@@ -20,6 +20,7 @@ from taskdoctor.model import Event, Form, Lane, Place
 DEPTH = 14  # frames from the innermost that are looked at
 SHORTEST_S = 0.05
 LONG_S = 1.0
+CROWD = 2  # one that waits for ever may be meant to: a worker that takes over when the first one dies
 COMPARABLE = 8  # lives of one coroutine that make a normal
 NEVER_FOR_LONG = frozenset({Lane.LOCK, Lane.POOL, Lane.EXECUTOR, Lane.DNS, Lane.QUEUE})
 LIVES = "live-task"
@@ -254,7 +255,8 @@ def _unfinished(samples: Sequence[TaskSample]) -> Iterator[Wait]:
     """What still waits at the end of the watch: no wait of it has ended, which may be the very fault."""
     for group in samples[-1].groups if samples else ():
         found = meaning(group.chain)
-        if group.waited_s and group.waited_s >= LONG_S and found is not None and found.lane in NEVER_FOR_LONG:
+        long = group.waited_s is not None and group.waited_s >= LONG_S and group.count >= CROWD
+        if long and group.waited_s is not None and found is not None and found.lane in NEVER_FOR_LONG:
             yield Wait(samples[-1].at_s, group.waited_s, group.coroutine, group.chain, ended=False)
 
 
