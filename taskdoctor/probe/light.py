@@ -374,8 +374,7 @@ class Probe:
     # --- coming and going
 
     def install(self) -> None:
-        from aiomonitor.termui import commands  # type: ignore[import-untyped]
-
+        commands = monitor_commands()
         probe = self
 
         def look(ctx: object, what: str) -> None:
@@ -389,8 +388,7 @@ class Probe:
 
     def remove(self) -> None:
         """Take everything back. Safe to call twice, from any thread."""
-        from aiomonitor.termui import commands
-
+        commands = monitor_commands()
         self.over = True
         commands.monitor_cli.commands.pop(self.command, None)
         getattr(commands.monitor_cli, "_commands", {}).pop(self.command, None)
@@ -404,6 +402,11 @@ class Probe:
                 with contextlib.suppress(RuntimeError):  # a closed loop, whose timers are gone with it
                     self.loop.call_soon_threadsafe(handle.cancel)
         self.known, self.groups, self.untold = {}, [], {}
+
+
+def monitor_commands() -> Any:  # noqa: ANN401
+    """Where the monitor keeps its commands; before 0.6 they stood with the rest of it."""
+    return sys.modules.get("aiomonitor.termui.commands") or sys.modules["aiomonitor.monitor"]
 
 
 class Names:

@@ -18,7 +18,7 @@ from typing import Protocol
 from taskdoctor.collectors.service import plain04, tasks
 from taskdoctor.collectors.service.channels import Channels
 from taskdoctor.collectors.service.grouping import Tracker
-from taskdoctor.collectors.service.observed import Ping, Stack, StackSample, TaskSample, Watched
+from taskdoctor.collectors.service.observed import Frame, Ping, Stack, StackSample, TaskSample, Watched
 from taskdoctor.collectors.service.stacks import parse_stack
 from taskdoctor.collectors.service.tasks import TaskRecord
 from taskdoctor.collectors.service.telnet import TermSession, without_escapes
@@ -223,6 +223,7 @@ class Watch:
         alive = {record.id for record in records}
         self._chains = {id_: asked for id_, asked in self._chains.items() if id_ in alive}
         chains = {id_: chain for id_, (_, chain) in self._chains.items()}
+        chains |= {record.id: (at,) for record in records if (at := _running_at(record)) is not None}
         self.watched.tasks.append(self._tracker.look(at_s, records, chains))
 
     def _records(self) -> list[TaskRecord]:
@@ -270,6 +271,12 @@ class Watch:
             elif not kernel.is_alive:
                 self._lost(GoneError(f"process {kernel.pid} is gone"))
                 return
+
+
+def _running_at(record: TaskRecord) -> Frame | None:
+    """Where the old monitor says that a task is."""
+    file, _, line = record.running_at.rpartition(":")
+    return Frame(file, int(line), record.coroutine.removesuffix("()")) if file and line.isdigit() else None
 
 
 def _chain(session: TermSession, id_: str) -> Stack:
