@@ -76,7 +76,7 @@ def watch(plan: Plan) -> list[Snapshot]:
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     for note in channels.notes:
         _say(note)
-    probe = None if plan.read_only else _installed(channels)
+    probe = None if plan.read_only else _installed(channels, deep=plan.deep)
     watching = Watch(channels, probe)
     try:
         watching.start()
@@ -93,12 +93,12 @@ def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     return seen, watching.began_s, watching.ended_s or time.time()
 
 
-def _installed(channels: Channels) -> Probe | None:
+def _installed(channels: Channels, *, deep: bool) -> Probe | None:
     """The probe, announced; without one the watch goes on with what the port and the kernel tell."""
     made: list[Probe] = []
 
     def install(run: Callable[[str], str]) -> None:
-        probe = Probe(run)
+        probe = Probe(run, deep=deep)
         probe.install()
         made.append(probe)
 

@@ -7,7 +7,6 @@ such clock per process: a service that uses it itself loses it meanwhile.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import sys
@@ -62,6 +61,8 @@ def bounded_file() -> int | None:
     """A descriptor of a file in memory, in no folder, that cannot grow: nothing stays however this ends."""
     if not hasattr(os, "memfd_create"):
         return None
+    import fcntl
+
     number = os.memfd_create("taskdoctor", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(number, MOST_BYTES)
     fcntl.fcntl(number, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)

@@ -15,10 +15,11 @@ import linecache
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence, Sized
+import weakref
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import Future
-from types import FrameType
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, MemberDescriptorType
 from typing import Any
 
 BEAT_S = 0.02
@@ -36,6 +37,12 @@ MOST_GROUPS = 300
 MOST_FRAMES = 40
 MOST_HOPS = 12  # from one awaited thing into the next
 MOST_TASKS = 200_000
+SIZES_S = 1.0  # between two looks for what grows
+LARGE = 200  # entries of a container that is worth following
+SMALL = 64  # entries of one that is looked into
+MOST_OBJECTS = 3000
+MOST_DEPTH = 4  # from a local of a coroutine: service.backend.history.lines
+MOST_QUEUES = 100
 
 Called = tuple[str, int, str, str]  # file, line, function, its qualified name
 Chain = tuple[Called, ...]
@@ -165,9 +172,13 @@ class Probe:
         self.trips: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
         self.waits: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
         self.lives: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
+        self.sizes: deque[tuple[float, str, int, bool]] = deque(maxlen=MOST_NEWS)
+        self.queues: dict[int, tuple[weakref.ref[Any], str, int]] = {}  # with the size that was told last
+        self.sizes_due_s = 0.0
         self.untold: dict[str, list[Any]] = {}  # told, but perhaps not heard
         self.told = 0
         self.trip_began: float | None = None
+        self.removals: list[Callable[[], None]] = []  # of what was installed on top
         self.known: dict[tuple[int, int], Known] = {}
         self.groups: list[Group] = []
         self.count = 0
@@ -245,6 +256,11 @@ class Probe:
         self.end_of([entry for key, entry in self.known.items() if key not in known], now_s, wall_s)
         self.count, self.known, self.scanned = len(tasks), known, True
         self.groups = sorted(groups.values(), key=lambda group: -group.count)[:MOST_GROUPS]
+        self.measure_queues()
+        if now_s >= self.sizes_due_s:
+            began_s = time.monotonic()
+            self.measure_containers(tasks)
+            self.sizes_due_s = now_s + max(SIZES_S, (time.monotonic() - began_s) / SCAN_SHARE)
         del tasks
         self.trip()
         self.scan_due_s = now_s + max(SCAN_S, (time.monotonic() - now_s) / SCAN_SHARE)
@@ -282,6 +298,54 @@ class Probe:
             self.waited(entry, now_s)
             if not entry.was_there:
                 self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1]))
+
+    def measure_queues(self) -> None:
+        for key, (reference, label, before) in list(self.queues.items()):
+            queue = reference()
+            if queue is None:
+                del self.queues[key]
+            elif (size := len(queue._queue)) or before:
+                self.sizes.append((time.time(), label, size, True))
+                self.queues[key] = reference, label, size
+
+    def measure_containers(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Queues and large containers that the service can reach from what its coroutines hold."""
+        found: dict[str, int] = {}
+        seen: set[int] = set()
+        names: set[str] = set()
+        left: deque[tuple[object, str, int]] = deque()
+        for task in tasks:
+            coroutine = task.get_coro()
+            name = getattr(coroutine, "__qualname__", "")
+            if coroutine is not None and name not in names and len(names) < CHUNK:
+                names.add(name)
+                left.append((coroutine, name.rpartition(".")[2], 0))
+        while left and len(seen) < MOST_OBJECTS:
+            owner, label, depth = left.popleft()
+            if len(seen) % CHUNK == 0:
+                time.sleep(0)
+            for name, value in held_by(owner):
+                if id(value) in seen:
+                    continue
+                seen.add(id(value))
+                self.sort(value, f"{label}.{name}" if name else label, depth, found, left)
+        self.sizes.extend((time.time(), label, size, False) for label, size in found.items())
+
+    def sort(
+        self, value: object, label: str, depth: int, found: dict[str, int], left: deque[tuple[object, str, int]]
+    ) -> None:
+        kind = type(value)
+        if issubclass(kind, asyncio.Queue):
+            if id(value) not in self.queues and len(self.queues) < MOST_QUEUES:
+                self.queues[id(value)] = weakref.ref(value), label, 0
+        elif kind in CONTAINERS:
+            size = len(value)  # type: ignore[arg-type]
+            if size >= LARGE:
+                found[label] = max(size, found.get(label, 0))
+            elif size <= SMALL and depth < MOST_DEPTH:
+                left.append((value, label, depth + 1))
+        elif depth < MOST_DEPTH and is_own(kind):
+            left.append((value, kind.__name__, depth + 1))
 
     def trip(self) -> None:
         """Empty work for the default executor, but only where that starts no thread: how long until one takes it."""
@@ -323,7 +387,7 @@ class Probe:
         if confirmed == str(self.told):
             self.untold = {}
         self.told += 1
-        for name in ("beats", "collections", "stacks", "silences", "trips", "waits", "lives"):
+        for name in ("beats", "collections", "stacks", "silences", "trips", "waits", "lives", "sizes"):
             self.untold[name] = [*self.untold.get(name, ()), *take(getattr(self, name))][-MOST_NEWS:]
         return self.written(self.untold)
 
@@ -340,6 +404,7 @@ class Probe:
             "silences": news["silences"],
             "trips": news["trips"],
             "waits": [(*each[:3], names.stack(each[3])) for each in news["waits"]],
+            "sizes": news["sizes"],
             "lives": [(*each[:3], names.stack(each[3])) for each in news["lives"]],
             "facts": self.facts(),
         }
@@ -401,7 +466,39 @@ class Probe:
             else:
                 with contextlib.suppress(RuntimeError):  # a closed loop, whose timers are gone with it
                     self.loop.call_soon_threadsafe(handle.cancel)
-        self.known, self.groups, self.untold = {}, [], {}
+        self.known, self.groups, self.untold, self.queues = {}, [], {}, {}
+        while self.removals:
+            self.removals.pop()()
+
+
+CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
+COROUTINES = (CoroutineType, GeneratorType, AsyncGeneratorType)
+
+
+def is_own(kind: type) -> bool:
+    """Whether a class is the service's, or a library's that it uses, and not of the interpreter."""
+    module = getattr(kind, "__module__", None)
+    return isinstance(module, str) and module.partition(".")[0] not in sys.stdlib_module_names
+
+
+def held_by(owner: object) -> list[tuple[str, object]]:
+    """What something holds, by name where it has one; no code of the service is run for it."""
+    if isinstance(owner, COROUTINES):
+        return [("", value) for value in gc.get_referents(owner)]
+    if isinstance(owner, dict):
+        return [("", value) for value in list(owner.values())]
+    if isinstance(owner, list | set | deque):
+        return [("", value) for value in list(owner)]
+    try:
+        held: list[tuple[str, object]] = list(object.__getattribute__(owner, "__dict__").items())
+    except AttributeError:
+        held = []
+    for kind in type(owner).__mro__:
+        for name, slot in list(vars(kind).items()):
+            if isinstance(slot, MemberDescriptorType):
+                with contextlib.suppress(AttributeError):
+                    held.append((name, slot.__get__(owner)))
+    return held
 
 
 def monitor_commands() -> Any:  # noqa: ANN401

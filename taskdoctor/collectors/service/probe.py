@@ -19,6 +19,7 @@ from taskdoctor.collectors.service.observed import (
     LoopFacts,
     Ping,
     RoundTrip,
+    Size,
     Stack,
     StackSample,
     TaskGroupSample,
@@ -36,14 +37,23 @@ INSTALL = """
 import json as _json, os as _os, platform as _platform
 _probe = Probe(loop, {token!r})
 _probe.install()
+_deep = Watchdog(_probe).is_on if "Watchdog" in globals() else False
 print("TD1 " + _json.dumps({{
-    "pid": _os.getpid(), "thread": threading.get_native_id(), "python": _platform.python_version(),
+    "deep": _deep, "pid": _os.getpid(), "thread": threading.get_native_id(), "python": _platform.python_version(),
     "loop": type(loop).__module__ + "." + type(loop).__qualname__,
 }}))
-for _name in ("_probe", "_json", "_os", "_platform", "print", "run"):
+for _name in ("_probe", "_deep", "_json", "_os", "_platform", "print", "run"):
     globals().pop(_name, None)
 del _name
 """
+
+LIGHT = (
+    "installed a light probe in the service: a heartbeat every 20 ms, a collector callback, one thread and one "
+    "monitor command"
+)
+DEEP = ", and the interpreter's fault handler as a watchdog (a service that winds it up itself goes without meanwhile)"
+NOT_DEEP = ", but no watchdog: its system has no files in memory"
+GOES = "; it goes at the end, or 8 s after we are gone. --read-only does without"
 
 Command = Callable[[str], str]
 
@@ -51,13 +61,10 @@ Command = Callable[[str], str]
 class Probe:
     """One probe in one service."""
 
-    announcement = (
-        "installed a light probe in the service: a heartbeat every 20 ms, a collector callback, one thread and one "
-        "monitor command; it goes at the end, or 8 s after we are gone. --read-only does without"
-    )
-
-    def __init__(self, run: Command) -> None:
+    def __init__(self, run: Command, *, deep: bool = False) -> None:
         self._run = run
+        self._deep = deep
+        self.announcement = LIGHT + GOES
         self._token = secrets.token_hex(4)
         self.pid = 0
         self.loop_thread = 0
@@ -68,8 +75,10 @@ class Probe:
 
     def install(self) -> None:
         """Raises ChannelError with one sentence when the service does not take it."""
-        source = resources.files("taskdoctor.probe").joinpath("light.py").read_text(encoding="utf-8")
+        source = _source("light.py") + (_source("deep.py") if self._deep else "")
         told = _answer(self._run(source + INSTALL.format(token=self._token)))
+        if self._deep:
+            self.announcement = LIGHT + (DEEP if told.get("deep") is True else NOT_DEEP) + GOES
         self.pid, self.loop_thread = _whole(told.get("pid")), _whole(told.get("thread"))
         self.python, self.loop_class = str(told.get("python", "")), str(told.get("loop", ""))
 
@@ -157,6 +166,8 @@ class _News:
             began = _stack(chain, self._frames)
             own = is_application(began[0]) if began else True
             watched.lives.append(Life(self._at(at), _seconds(seconds), str(name), "", SCAN_S, own))
+        for at, label, size, is_queue in self._rows("sizes", 4):
+            watched.sizes.append(Size(self._at(at), str(label), _whole(size), bool(is_queue)))
         for at, seconds, name, chain in self._rows("waits", 4):
             stack = _stack(chain, self._frames)
             watched.waits.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
@@ -166,6 +177,12 @@ class _News:
 
     def _at(self, at: object) -> float:
         return _seconds(at) - self._ahead_s
+
+
+def _source(name: str) -> str:
+    """The text of a module; only the first line of a text may speak of the future."""
+    text = resources.files("taskdoctor.probe").joinpath(name).read_text(encoding="utf-8")
+    return text if name == "light.py" else text.replace("from __future__ import annotations\n", "", 1)
 
 
 def _answer(text: str) -> Mapping[str, object]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from taskdoctor.collectors.service.observed import Counters, Frame, Ping, Stack, StackSample, Watched
 from taskdoctor.collectors.service.stacks import (
     application_frame,
+    closing_frame,
     held_by,
     is_application,
     is_idle,
@@ -67,7 +68,7 @@ class Held:
 def events(watched: Watched, *, source: str) -> list[Event]:
     """Stalls, collections, executor waits, and what the kernel counted."""
     place = Place(source)
-    found = [_event(held, place) for held in stretches(watched)]
+    found = [event for held in stretches(watched) for event in _told(held, place)]
     found += _collections(watched, place)
     found += _executor(watched, place)
     found += _kernel(watched.counters, place)
@@ -112,6 +113,17 @@ def shown_frames(stack: Stack) -> Stack:
 def _site(stack: Stack) -> str:
     frame = application_frame(held_by(stack))
     return site_of(frame) if frame is not None else ""
+
+
+def _told(held: Held, place: Place) -> Iterator[Event]:
+    """A stretch as the lanes have it: who closes something on the loop holds it, and is told for that."""
+    closing = closing_frame(held_by(held.stack)) if held.lane is Lane.BLOCKING else None
+    if closing is None:
+        yield _event(held, place)
+        return
+    bare = replace(held, lane=Lane.LOOP_HELD, label="event loop", stack=(), cpu_share=None)
+    yield _event(bare, place)
+    yield _event(replace(held, lane=Lane.TEARDOWN, label=f"{closing.qualified or closing.function}"), place)
 
 
 def _event(held: Held, place: Place) -> Event:
@@ -250,7 +262,8 @@ def _by_beats(watched: Watched, silences: Sequence[tuple[float, float]]) -> Iter
         start_s, end_s = beat.at_s - beat.late_s, beat.at_s
         if beat.late_s < SHORTEST_S:
             continue
-        samples = [sample for sample in watched.stacks if start_s <= sample.at_s <= end_s + 0.005]
+        inside = (sample for sample in watched.stacks if start_s <= sample.at_s <= end_s + 0.005)
+        samples = sorted(inside, key=lambda sample: sample.at_s)
         mute_s = sum(max(0.0, min(end, end_s) - max(start, start_s)) for start, end in silences)
         share = min(1.0, beat.cpu_s / beat.late_s) if beat.cpu_s is not None else None
         stack = Counter(sample.stack for sample in samples).most_common(1)[0][0] if samples else ()
