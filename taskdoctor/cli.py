@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from taskdoctor.commands import explain, logs, verdict
+from taskdoctor.commands import attach, demo, explain, logs, verdict
 from taskdoctor.errors import Exit, TaskdoctorError
 
 app = typer.Typer(
@@ -18,9 +18,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("attach")(attach.command)
 app.command("logs")(logs.command)
 app.command("verdict")(verdict.command)
 app.command("explain")(explain.command)
+app.command("demo")(demo.command)
 
 
 @app.callback(invoke_without_command=True)

@@ -163,16 +163,88 @@ class Source:
     notes: tuple[str, ...] = ()  # sentences: truncated, clock went backwards, bad bytes ...
 
 
+class Known(StrEnum):
+    """How a fact about a target is known; what is not known is said, not left out."""
+
+    MEASURED = "measured"
+    INFERRED = "inferred"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One number about the watched process or its machine; None: not to be had, and `note` says why."""
+
+    name: str
+    value: float | None
+    unit: str = ""
+    known: Known = Known.MEASURED
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGroup:
+    coroutine: str
+    count: int
+    change: int
+    kind: str  # "service" | "connection" | "call" | "infrastructure"
+    site: str | None = None
+    waiting_at: str | None = None
+    oldest_s: float | None = None
+
+
+class Reading(StrEnum):
+    """What a held loop was doing, from what answered meanwhile and what the kernel counted."""
+
+    ON_LOOP = "on-loop"  # Python code ran on the loop
+    WAITING = "waiting"  # a synchronous call waited on the loop
+    GIL_HELD = "gil-held"  # nothing else of the process could run: a C call or the collector
+    NOT_SCHEDULED = "not-scheduled"  # the process itself did not run
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedStack:
+    """Stalls of the loop with the same code on it; `seconds` is the sum of `count` of them."""
+
+    at_s: float  # start of the first
+    seconds: float
+    longest_s: float
+    count: int
+    reading: Reading
+    label: str = ""  # the innermost call
+    site: str = ""  # the first frame of the application
+    frames: tuple[str, ...] = ()  # `app/chat.py:88 in reply`, outermost first, plumbing left out
+    thread_state: str = ""  # of the loop's thread: R S D T
+    cpu_share: float | None = None  # CPU seconds of that thread per second held
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a watch of a live service found that has no place in time."""
+
+    address: str
+    facts: tuple[Fact, ...] = ()
+    groups: tuple[TaskGroup, ...] = ()
+    tasks: int | None = None  # last count
+    blocked: tuple[BlockedStack, ...] = ()
+    gc_collections: tuple[int, int, int] | None = None  # during the watch, by generation
+    gc_thresholds: tuple[int, int, int] | None = None
+    gc_frozen: int | None = None
+    notes: tuple[str, ...] = ()  # channels: what each could see, what was left out and why
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What one collector saw, unjudged."""
 
-    collector: str  # "logs"
+    collector: str  # "logs", "attach"
     sources: tuple[Source, ...]
     events: tuple[Event, ...] = ()  # by time
     gaps: tuple[Gap, ...] = ()
     tallies: tuple[Tally, ...] = ()
     warnings: tuple[str, ...] = ()  # what could not be read
+    service: Service | None = None  # of a live one
 
 
 # --- judged -----------------------------------------------------------------------------------------------------
@@ -280,17 +352,7 @@ class GcSummary:
     stalled_share: float  # of all stalled time
     growing: bool | None  # None: too few to tell
     thresholds: tuple[int, int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskGroup:
-    coroutine: str
-    count: int
-    change: int
-    kind: str  # "service" | "connection" | "call" | "infrastructure"
-    site: str | None = None
-    waiting_at: str | None = None
-    oldest_s: float | None = None
+    frozen: int | None = None  # objects that no collection looks at
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +413,7 @@ class Report:
     errors: tuple[ErrorLine, ...] = ()
     sources: tuple[Source, ...] = ()
     warnings: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
 
 
 class Priority(StrEnum):

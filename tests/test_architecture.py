@@ -25,6 +25,7 @@ MAY: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
     "demo": {"errors"},
+    "probe": set(),
 }
 ONLY_IN = {
     "typer": {"cli", "commands"},

@@ -8,7 +8,23 @@ from dataclasses import asdict
 from pathlib import Path
 
 from taskdoctor.errors import TaskdoctorError, UnreadableError
-from taskdoctor.model import Event, Form, Gap, Lane, Place, Silence, Snapshot, Source, Tally
+from taskdoctor.model import (
+    BlockedStack,
+    Event,
+    Fact,
+    Form,
+    Gap,
+    Known,
+    Lane,
+    Place,
+    Reading,
+    Service,
+    Silence,
+    Snapshot,
+    Source,
+    Tally,
+    TaskGroup,
+)
 
 FORMAT = "taskdoctor-snapshot"
 VERSION = 1
@@ -57,6 +73,7 @@ def _snapshot(record: Mapping[str, object]) -> Snapshot:
         gaps=tuple(_gap(each) for each in _records(record["gaps"])),
         tallies=tuple(_tally(each) for each in _records(record["tallies"])),
         warnings=tuple(str(each) for each in _list(record["warnings"])),
+        service=_service(record.get("service")),
     )
 
 
@@ -98,3 +115,37 @@ def _source(record: dict[str, object]) -> Source:
     tuples = {name: tuple(_list(record[name])) for name in ("workers", "beats", "notes")}
     formats = tuple((str(name), int(str(count))) for name, count in (_list(pair) for pair in _list(record["formats"])))
     return Source(**{**record, **tuples, "formats": formats})  # type: ignore[arg-type]
+
+
+def _service(record: object) -> Service | None:
+    """None in files written before there was one."""
+    if record is None:
+        return None
+    if not isinstance(record, dict):
+        raise TypeError("a service is missing")
+    known = {
+        **record,
+        "facts": tuple(_fact(each) for each in _records(record["facts"])),
+        "groups": tuple(TaskGroup(**each) for each in _records(record["groups"])),  # type: ignore[arg-type]
+        "blocked": tuple(_blocked(each) for each in _records(record["blocked"])),
+        "gc_collections": _three(record["gc_collections"]),
+        "gc_thresholds": _three(record["gc_thresholds"]),
+        "notes": tuple(str(each) for each in _list(record["notes"])),
+    }
+    return Service(**known)
+
+
+def _fact(record: dict[str, object]) -> Fact:
+    return Fact(**{**record, "known": Known(str(record["known"]))})  # type: ignore[arg-type]
+
+
+def _blocked(record: dict[str, object]) -> BlockedStack:
+    frames = tuple(str(each) for each in _list(record["frames"]))
+    return BlockedStack(**{**record, "reading": Reading(str(record["reading"])), "frames": frames})  # type: ignore[arg-type]
+
+
+def _three(value: object) -> tuple[int, int, int] | None:
+    if value is None:
+        return None
+    first, second, third = (int(str(each)) for each in _list(value))
+    return first, second, third

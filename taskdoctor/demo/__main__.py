@@ -58,9 +58,8 @@ def main() -> int:
 
 
 def _settings(options: argparse.Namespace, work: str) -> Settings:
-    service, upstream, names, *monitor = launcher.free_ports(6)
-    if options.port:
-        monitor = [options.port, options.port + 1, options.port + 2]
+    service, upstream, names = launcher.free_ports(3)
+    monitor = [options.port, options.port + 1, options.port + 2] if options.port else launcher.free_row(3)
     log = Path(options.log)
     log.unlink(missing_ok=True)
     run = Settings(
@@ -86,8 +85,12 @@ def _settings(options: argparse.Namespace, work: str) -> Settings:
 
 def _play(run: Settings, truth_path: str | None) -> None:
     monitor = f"aiomonitor on 127.0.0.1:{run.monitor_ports[0]}, " if run.monitor_ports else ""
-    sys.stderr.write(f"demo: {monitor}log in {run.log}, {run.seconds:g} s\n")
-    asyncio.run(launcher.play(run))
+
+    def begun() -> None:
+        sys.stderr.write(f"demo: {monitor}log in {run.log}, {run.seconds:g} s\n")
+        sys.stderr.flush()
+
+    asyncio.run(launcher.play(run, begun))
     found = truth.document(run, {name: fault_named(name).cause for name in run.faults})
     path = Path(truth_path) if truth_path else Path(run.log).with_suffix(".truth.json")
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

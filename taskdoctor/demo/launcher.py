@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from taskdoctor.demo import logs, parts
@@ -21,6 +21,7 @@ from taskdoctor.errors import TaskdoctorError
 START_PATIENCE_S = 60.0
 END_PATIENCE_S = 12.0
 LOOK_EVERY_S = 0.1
+ROWS_TRIED = 200
 COLLECTOR_PIPE_BYTES = 4096
 F_SETPIPE_SZ = 1031  # linux/fcntl.h
 ROLES = ("upstream", "service", "clients")
@@ -42,6 +43,25 @@ def free_ports(count: int) -> list[int]:
     finally:
         for each in sockets:
             each.close()
+
+
+def free_row(count: int) -> list[int]:
+    """Ports that nobody listens on, each one above the last: as the ports of a monitor are found from its first."""
+    for _ in range(ROWS_TRIED):
+        first = free_ports(1)[0]
+        row = list(range(first, first + count))
+        if row[-1] < 65536 and all(_is_free(port) for port in row):
+            return row
+    raise DemoError("no free ports for the demo")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as each:
+        try:
+            each.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class Collector:
@@ -70,13 +90,14 @@ class Collector:
         os.close(self.write_end)
 
 
-async def play(run: Settings) -> None:
-    """One whole run: until its time is over, or a signal comes."""
+async def play(run: Settings, begun: Callable[[], None]) -> None:
+    """One whole run: until its time is over, or a signal comes. `begun` is called when its clock starts."""
     ended = parts.ended_by_signal()
     collector = Collector() if run.ship_logs else None
     reading = parts.background(collector.read()) if collector else None
     try:
         async with processes(run, collector) as started:
+            begun()
             await _act(run, started, collector, ended)
     finally:
         if collector and reading:

@@ -23,6 +23,7 @@ from taskdoctor.model import (
     LaneRow,
     Operation,
     Place,
+    Service,
     SlowOperation,
     Snapshot,
     Stall,
@@ -138,10 +139,13 @@ def histogram(ordered: Sequence[float]) -> tuple[tuple[float, float, int], ...]:
     return tuple((low * math.exp(i * step), low * math.exp((i + 1) * step), counts[i]) for i in range(BINS))
 
 
-def collections(timeline: Timeline, unaligned: Sequence[Event], stalled_s: float) -> GcSummary | None:
+def collections(
+    timeline: Timeline, unaligned: Sequence[Event], stalled_s: float, services: Sequence[Service] = ()
+) -> GcSummary | None:
     """The cyclic collector: how often, how long, and what share of the stalled time."""
     found = [*timeline.spans.get(Lane.GC, ()), *unaligned]
-    if not found:
+    counted = next((service for service in services if service.gc_collections or service.gc_thresholds), None)
+    if not found and counted is None:
         return None
     lengths = sorted(event.seconds or 0.0 for event in found)
     busy = union(Interval(event.start_s, event.end_s) for event in found if event.aligned)
@@ -149,15 +153,22 @@ def collections(timeline: Timeline, unaligned: Sequence[Event], stalled_s: float
     longest = sorted(found, key=lambda e: (-(e.seconds or 0.0), e.at_s))[:SHOWN_PAUSES]
     generations = Counter(event.key for event in found)
     return GcSummary(
-        collections=(generations["0"], generations["1"], generations["2"]),
+        collections=_counted(counted) or (generations["0"], generations["1"], generations["2"]),
         pauses=tuple(_pause(event) for event in longest),
         p50_s=quantile(lengths, 0.5),
         p95_s=quantile(lengths, 0.95),
-        max_s=lengths[-1],
+        max_s=max(lengths, default=0.0),
         total_s=sum(lengths),
         stalled_share=min(1.0, late / stalled_s) if stalled_s > 0 else 0.0,
         growing=_gc_growing([event for event in found if event.aligned]),
+        thresholds=counted.gc_thresholds if counted is not None else None,
+        frozen=counted.gc_frozen if counted is not None else None,
     )
+
+
+def _counted(service: Service | None) -> tuple[int, int, int] | None:
+    """What the collector counted itself: lengths may have been noted of the long ones only."""
+    return service.gc_collections if service is not None else None
 
 
 def _pause(event: Event) -> GcPause:
@@ -166,7 +177,7 @@ def _pause(event: Event) -> GcPause:
         seconds=event.seconds or 0.0,
         generation=int(event.key) if event.key in {"0", "1", "2"} else None,
         collected=None if event.value is None else int(event.value),
-        explicit=True if "explicit" in event.kind else None,
+        explicit=True if "explicit" in event.kind else False if "automatic" in event.kind else None,
         place=event.place,
     )
 
@@ -181,13 +192,14 @@ def _gc_growing(found: Sequence[Event]) -> bool | None:
     return kendall(tops) > 2.0 and tops[-1] > 1.5 * tops[0]
 
 
-def tasks(timeline: Timeline) -> TaskSummary | None:
+def tasks(timeline: Timeline, services: Sequence[Service] = ()) -> TaskSummary | None:
     """How many tasks, whether they pile up, and which were lost."""
     series = series_of(timeline, Lane.TASKS)
     marks = timeline.marks.get(Lane.TASKS, ())
     counted = {tally.kind: tally.count for tally in timeline.tallies if tally.lane is Lane.TASKS}
     forgotten = sum(count for kind, count in counted.items() if "queued" in kind or "fire-and-forget" in kind)
-    if not series and not marks:
+    groups = tuple(group for service in services for group in service.groups)
+    if not series and not marks and not groups:
         return None
     points = max(series.values(), key=len) if series else []
     grown = growths(timeline, Lane.TASKS)
@@ -198,6 +210,7 @@ def tasks(timeline: Timeline) -> TaskSummary | None:
         abnormal=sum(count for kind, count in counted.items() if "abnormal" in kind),
         lost=sum(1 for mark in marks if "destroyed" in mark.kind or "never" in mark.kind),
         fire_and_forget=forgotten,
+        groups=groups,
     )
 
 

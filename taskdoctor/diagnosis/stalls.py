@@ -48,6 +48,7 @@ FAILURE_LANES = (Lane.DESCRIPTORS, Lane.POOL, Lane.DNS, Lane.LOCK, Lane.EXECUTOR
 WORK_LANES = (Lane.OPERATION, Lane.TEARDOWN, Lane.DISK)
 MAY_HOLD = (Lane.OPERATION, Lane.UPSTREAM, Lane.DISK, Lane.STATE)  # work that may run on the loop itself
 TOLD = 0.2  # calls to upstream of which more lie inside of operations are told of by those
+FEW_WAITS = 4  # of fewer, none is usual
 SELDOM = 0.5  # waits logged for fewer of the operations than this are logged when they are long
 
 
@@ -230,7 +231,9 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
     for lane in WAIT_LANES:
         events = timeline.spans.get(lane, ())
         usual_s = (
-            quantile(sorted(event.seconds or 0.0 for event in events), 0.2) if len(events) >= SELDOM * most else 0.0
+            quantile(sorted(event.seconds or 0.0 for event in events), 0.2)
+            if len(events) >= max(FEW_WAITS, SELDOM * most)
+            else 0.0
         )
         known = told if lane in INNER_LANES else covered
         for event in events:

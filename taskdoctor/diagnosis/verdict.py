@@ -56,6 +56,7 @@ TRIVIAL_SHARE = 0.01
 SHORT_S = 1.0  # fewer than four that are shorter than this are nothing to call anybody for
 TAIL_SHARE = 0.01  # a hundredth of all operations a bit late is the tail of a healthy service
 TAIL_S, TAIL_RATIO = 3.0, 4.5  # or so many times the normal
+HELD_SHARE = 0.1  # a loop that is held for a tenth of the time is no jitter, however short each stretch
 SHOWN_EVIDENCE = 5
 FINGERPRINTS = 3  # claims as long as their stall that make three stalls enough
 
@@ -270,6 +271,9 @@ def _trivial(trial: Trial) -> bool:
     longest_s = max(stall.excess_s for stall in stalls)
     if longest_s < TRIVIAL_S and busy_s < TRIVIAL_SHARE * window_s:
         return True
+    held_s = sum(stall.excess_s for stall in stalls if stall.kind is StallKind.LOOP)
+    if held_s >= HELD_SHARE * window_s:
+        return False
     if longest_s < SHORT_S and len(stalls) < FEW_STALLS:
         return True
     late = [stall for stall in stalls if stall.kind is StallKind.OPERATION]
@@ -405,16 +409,18 @@ def _next_steps(trial: Trial, status: Status, findings: Sequence[Finding], reaso
 def _report(trial: Trial, snapshots: Sequence[Snapshot], findings: Sequence[Finding]) -> Report:
     line = trial.timeline
     shown = [finding.cause for finding in findings]
+    services = tuple(snapshot.service for snapshot in snapshots if snapshot.service is not None)
     return Report(
         timeline=sections.rows(line.stalls, (c for s in trial.shares for c in s.claims), shown),
         operations=sections.operations(trial.groups, trial.shares, line),
-        gc=sections.collections(line, sections.unaligned(snapshots, Lane.GC), trial.stalled_s),
-        tasks=sections.tasks(line),
+        gc=sections.collections(line, sections.unaligned(snapshots, Lane.GC), trial.stalled_s, services),
+        tasks=sections.tasks(line, services),
         connections=sections.connections(line),
         teardown=sections.teardown(line),
         errors=sections.errors(line),
         sources=tuple(source for snapshot in snapshots for source in snapshot.sources),
         warnings=tuple(warning for snapshot in snapshots for warning in snapshot.warnings),
+        services=services,
     )
 
 

@@ -15,9 +15,11 @@ from importlib import resources
 from taskdoctor import __version__
 from taskdoctor.model import (
     Blind,
+    BlockedStack,
     Connections,
     ErrorLine,
     Evidence,
+    Fact,
     Finding,
     Fix,
     GcPause,
@@ -27,6 +29,7 @@ from taskdoctor.model import (
     Operation,
     Report,
     Risk,
+    Service,
     SlowOperation,
     Source,
     TaskGroup,
@@ -58,7 +61,7 @@ def document(verdict: Verdict, *, command: str) -> Object:
         "gc": None if report.gc is None else _gc(report.gc),
         "operations": [_operation(operation) for operation in report.operations] or None,
         "processes": None,
-        "host": None,
+        "host": _host(report.services),
         **_more(report),
     }
 
@@ -86,6 +89,7 @@ def _more(report: Report) -> Object:
         "connections": [_connections(kind) for kind in report.connections],
         "teardown": None if report.teardown is None else _teardown(report.teardown),
         "errors": [_error(error) for error in report.errors],
+        "blocked": [_blocked(stack) for service in report.services for stack in service.blocked],
         "read": {
             "sources": [_source(source) for source in report.sources],
             "warnings": _texts(report.warnings),
@@ -194,12 +198,50 @@ def _gc(gc: GcSummary) -> Object:
         "collections": {str(generation): count for generation, count in enumerate(gc.collections)},
         "pauses": [_pause(pause) for pause in gc.pauses],
         "thresholds": None if gc.thresholds is None else list(gc.thresholds),
+        "frozen": gc.frozen,
         "p50_s": _number(gc.p50_s),
         "p95_s": _number(gc.p95_s),
         "max_s": _number(gc.max_s),
         "total_s": _number(gc.total_s),
         "stalled_share": _share(gc.stalled_share),
         "growing": gc.growing,
+    }
+
+
+def _host(services: Iterable[Service]) -> Object | None:
+    """Each watched service with the facts of its process and machine, by address."""
+    shown = {
+        _text(service.address): {
+            "facts": [_fact(fact) for fact in service.facts],
+            "notes": _texts(service.notes),
+        }
+        for service in services
+    }
+    return {"services": shown} if shown else None
+
+
+def _fact(fact: Fact) -> Object:
+    return {
+        "name": _text(fact.name),
+        "value": _optional(fact.value),
+        "unit": _text(fact.unit),
+        "known": fact.known.value,
+        "note": _text(fact.note),
+    }
+
+
+def _blocked(stack: BlockedStack) -> Object:
+    return {
+        "at": _iso(stack.at_s),
+        "seconds": _number(stack.seconds),
+        "longest_seconds": _number(stack.longest_s),
+        "count": stack.count,
+        "reading": stack.reading.value,
+        "label": _text(stack.label),
+        "site": _text(stack.site),
+        "frames": _texts(stack.frames),
+        "thread_state": _text(stack.thread_state),
+        "cpu_share": None if stack.cpu_share is None else _share(stack.cpu_share),
     }
 
 

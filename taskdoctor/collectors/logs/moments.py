@@ -22,7 +22,7 @@ def window(since: str | None, until: str | None, paths: Sequence[str]) -> Window
     """The stretch of time that the user asked for. Raises UsageError for what is no time."""
     if since is None and until is None:
         return Window()
-    end_s = _end_of(paths)
+    end_s = end_of(paths)
     chosen = Window(
         _moment(since, "--since", end_s) if since is not None else float("-inf"),
         _moment(until, "--until", end_s) if until is not None else float("inf"),
@@ -49,7 +49,7 @@ def _moment(text: str, option: str, end_s: float) -> float:
     raise UsageError(f"{option} {text}: not a time", hint="Write 2026-03-04 10:11, 10:11:12, or 30m before the end.")
 
 
-def _end_of(paths: Sequence[str]) -> float:
+def end_of(paths: Sequence[str]) -> float:
     """The last stamp of the last file; its age on disk, or now, where that cannot be had cheaply."""
     latest = float("-inf")
     for one in find_inputs(paths)[0]:

@@ -25,6 +25,7 @@ from taskdoctor.model import (
 )
 from taskdoctor.renderers.screen.charts import histogram, sparkline
 from taskdoctor.renderers.screen.glyphs import spell
+from taskdoctor.renderers.screen.service import write_blocked, write_services
 from taskdoctor.renderers.screen.sheet import BOLD, CODE, DIM, Sheet
 from taskdoctor.renderers.words import counted, day, duration, moment, number, percent, size
 
@@ -39,12 +40,14 @@ def write_sections(sheet: Sheet, verdict: Verdict, *, verbose: bool) -> None:
     report, rows = verdict.report, LONG_ROWS if verbose else SHORT_ROWS
     window = verdict.window
     dated = window is not None and day(window.start_s) != day(window.end_s)
+    write_blocked(sheet, report.services, rows=rows, verbose=verbose, dated=dated)
     _operations(sheet, report.operations, verdict.findings, rows=rows, dated=dated)
     _gc(sheet, report.gc, rows=rows, dated=dated)
     _tasks(sheet, report.tasks, rows=rows)
     _connections(sheet, report.connections, rows=rows)
     _teardown(sheet, report.teardown)
     _errors(sheet, report.errors, rows=rows)
+    write_services(sheet, report.services, verbose=verbose)
     _read(sheet, report.sources, report.warnings, rows=rows)
     _blind(sheet, verdict.blind, verbose=verbose)
 
@@ -133,7 +136,8 @@ def _gc(sheet: Sheet, gc: GcSummary | None, *, rows: int, dated: bool) -> None:
     total = f"{duration(gc.total_s)} in all, {percent(gc.stalled_share)} of the stalled time"
     sheet.labelled("", sheet.text(total), indent=1)
     if gc.thresholds is not None:
-        sheet.labelled("threshold", sheet.text(", ".join(map(number, gc.thresholds))), indent=1)
+        frozen = f", {number(gc.frozen)} objects frozen" if gc.frozen is not None else ""
+        sheet.labelled("threshold", sheet.text(", ".join(map(number, gc.thresholds)) + frozen), indent=1)
     if gc.pauses:
         sheet.write(sheet.text("longest", DIM), indent=1)
     for pause in gc.pauses[:rows]:
@@ -254,7 +258,7 @@ def _source(sheet: Sheet, source: Source) -> Text:
     resolution = "no time stamps" if source.resolution_s is None else f"stamps to {_exact(source.resolution_s)}"
     return sheet.join(
         [
-            sheet.chip(counted(source.lines, "line")),
+            sheet.chip(counted(source.lines, "line")) if source.lines else None,
             sheet.chip(size(source.bytes)),
             sheet.text(formats, limit=160) if formats else None,
             sheet.chip(f"{percent(source.unparsed_share)} without a known prefix") if source.unparsed_share else None,

@@ -1,0 +1,217 @@
+"""What the kernel counts for a local target: read from /proc and psutil, whatever state the service is in.
+
+Nothing here talks to the service, so it goes on while the loop is held, the interpreter is, or the process is stopped.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from taskdoctor.collectors.service.address import Address
+from taskdoctor.collectors.service.observed import Counters
+
+PROC = Path("/proc")
+CGROUPS = Path("/sys/fs/cgroup")
+TICK_S = 1.0 / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
+NANO = 1e-9
+PYTHONS = ("python", "pypy", "uvicorn", "gunicorn", "hypercorn", "granian")
+LISTENING = "LISTEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The process behind a port, or why there is none to look at."""
+
+    pid: int | None
+    started_s: float = 0.0
+    why_not: str = ""
+
+
+def find_target(address: Address) -> Target:
+    """Who listens at the address, if that is a Python process on this machine."""
+    if not _is_here(address):
+        return Target(None, why_not="it runs on another machine")
+    found = {pid for pid, port in _listening() if port == address.port and pid is not None}
+    if not found:
+        return Target(None, why_not="the process behind the port is not visible to this user, or in a container")
+    if len(found) > 1:
+        return Target(None, why_not="several processes share the port")
+    pid = found.pop()
+    try:
+        process = psutil.Process(pid)
+        words = " ".join((process.name(), *process.cmdline()[:1])).lower()
+        started_s = process.create_time()
+    except psutil.Error:
+        return Target(None, why_not="the process behind the port cannot be read by this user")
+    if not any(name in words for name in PYTHONS):
+        return Target(None, why_not=f"the port belongs to {process.name()}: a tunnel or a proxy, not the service")
+    return Target(pid, started_s)
+
+
+def ports_of(pid: int) -> list[int]:
+    """Where a process listens."""
+    return sorted({port for owner, port in _listening() if owner == pid})
+
+
+def _listening() -> list[tuple[int | None, int]]:
+    try:
+        connections = psutil.net_connections("tcp")
+    except (psutil.Error, OSError):
+        return []
+    return [(entry.pid, entry.laddr.port) for entry in connections if entry.status == LISTENING and entry.laddr]
+
+
+def _is_here(address: Address) -> bool:
+    if address.is_loopback:
+        return True
+    own = {entry.address.partition("%")[0] for entries in psutil.net_if_addrs().values() for entry in entries}
+    try:
+        known = {str(entry[4][0]) for entry in socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        return False
+    return bool(known) and all(ip in own or ipaddress.ip_address(ip.partition("%")[0]).is_loopback for ip in known)
+
+
+class Kernel:
+    """Reads the counters of one process; `fast` ones are cheap enough for ten times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.loop_thread = pid  # the main thread, until something knows better
+        self._process = psutil.Process(pid)
+        self._cgroup = _cgroup_of(pid)
+        self._linux = PROC.joinpath(str(pid), "stat").exists()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+
+    def read(self, *, slow: bool) -> Counters | None:
+        """The counters now; None when the process is gone. `slow` adds what takes a scan of a folder."""
+        try:
+            return self._linux_counters(slow=slow) if self._linux else self._portable(slow=slow)
+        except (psutil.Error, OSError, ValueError, IndexError):
+            return None
+
+    def _portable(self, *, slow: bool) -> Counters:
+        with self._process.oneshot():
+            times, memory = self._process.cpu_times(), self._process.memory_info()
+            switches = self._process.num_ctx_switches()
+            return Counters(
+                at_s=time.time(),
+                monotonic_s=time.monotonic(),
+                cpu_s=times.user + times.system,
+                state={"stopped": "T", "disk-sleep": "D", "running": "R"}.get(self._process.status(), "S"),
+                voluntary_switches=switches.voluntary,
+                involuntary_switches=switches.involuntary,
+                rss_bytes=memory.rss,
+                threads=self._process.num_threads(),
+                descriptors=_descriptors(self._process) if slow else None,
+                children=len(self._process.children(recursive=True)) if slow else None,
+            )
+
+    def _linux_counters(self, *, slow: bool) -> Counters:
+        folder, thread = PROC / str(self.pid), PROC / str(self.pid) / "task" / str(self.loop_thread)
+        process, loop = _stat(folder / "stat"), _stat(thread / "stat")
+        return Counters(
+            at_s=time.time(),
+            monotonic_s=time.monotonic(),
+            boot_s=time.clock_gettime(time.CLOCK_BOOTTIME),
+            cpu_s=(int(process[11]) + int(process[12])) * TICK_S,
+            loop_cpu_s=_scheduled(thread, 0),
+            state=loop[0],
+            wait_channel=_text(thread / "wchan"),
+            run_queue_s=_scheduled(thread, 1),
+            major_faults=int(process[9]),
+            rss_bytes=int(process[21]) * os.sysconf("SC_PAGE_SIZE"),
+            threads=int(process[17]),
+            throttled_s=_throttled(self._cgroup),
+            cpu_pressure_s=_pressure("cpu"),
+            memory_pressure_s=_pressure("memory"),
+            io_pressure_s=_pressure("io"),
+            **self._slow(thread) if slow else {},
+        )
+
+    def _slow(self, thread: Path) -> dict[str, int | None]:
+        switches = _switches(thread / "status")
+        return {
+            "voluntary_switches": switches.get("voluntary_ctxt_switches"),
+            "involuntary_switches": switches.get("nonvoluntary_ctxt_switches"),
+            "descriptors": _descriptors(self._process),
+            "descriptor_limit": self._limit(),
+            "children": len(self._process.children(recursive=True)),
+        }
+
+    def _limit(self) -> int | None:
+        for row in _text(PROC / str(self.pid) / "limits").splitlines():
+            if row.startswith("Max open files"):
+                words = row.split()
+                return int(words[3]) if words[3].isdigit() else None
+        return None
+
+
+def _stat(path: Path) -> list[str]:
+    """The fields behind the name, which may hold spaces and brackets itself."""
+    return path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _scheduled(thread: Path, field: int) -> float | None:
+    """schedstat: seconds on a CPU, seconds in the run queue."""
+    words = _text(thread / "schedstat").split()
+    return int(words[field]) * NANO if len(words) > field else None
+
+
+def _switches(path: Path) -> dict[str, int]:
+    pairs = (row.partition(":") for row in _text(path).splitlines() if "_switches" in row)
+    return {name: int(value) for name, _, value in pairs if value.strip().isdigit()}
+
+
+def _descriptors(process: psutil.Process) -> int | None:
+    try:
+        return process.num_fds()
+    except (psutil.Error, AttributeError):
+        return None
+
+
+def _cgroup_of(pid: int) -> Path | None:
+    """The folder of its cgroup: version 2, or the cpu controller of version 1."""
+    for row in _text(PROC / str(pid) / "cgroup").splitlines():
+        _, controllers, path = [*row.split(":", 2), "", ""][:3]
+        if not controllers or "cpu" in controllers.split(","):
+            for folder in (CGROUPS / path.lstrip("/"), CGROUPS / "cpu" / path.lstrip("/"), CGROUPS):
+                if (folder / "cpu.stat").exists():
+                    return folder
+    return None
+
+
+def _throttled(cgroup: Path | None) -> float | None:
+    if cgroup is None:
+        return None
+    for row in _text(cgroup / "cpu.stat").splitlines():
+        name, _, value = row.partition(" ")
+        if name == "throttled_usec":
+            return int(value) * 1e-6
+        if name == "throttled_time":
+            return int(value) * NANO
+    return None
+
+
+def _pressure(what: str) -> float | None:
+    """PSI: seconds in which somebody waited for it, in all."""
+    first = _text(PROC / "pressure" / what).partition("\n")[0]
+    total = first.rpartition("total=")[2]
+    return int(total) * 1e-6 if total.isdigit() else None

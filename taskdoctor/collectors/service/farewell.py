@@ -1,0 +1,73 @@
+"""Leaves politely for a client that was killed: runs as a process of its own and holds the client's sockets too.
+
+Why: a connection that dies with unread data makes aiomonitor write a traceback into the service's own output. A killed
+client can do nothing about that any more; this process notices that its lifeline broke, says goodbye on every socket
+that it was handed, reads what still comes, and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+import time
+
+PATIENCE_S = 30.0  # a service that is stopped or held for longer than this is left as it is
+ASK_EVERY_S = 1.0
+CHUNK_BYTES = 65536
+
+
+def _handed_over(lifeline: socket.socket) -> list[tuple[socket.socket, bytes]]:
+    """Every socket with its goodbye, until the client is gone."""
+    held: list[tuple[socket.socket, bytes]] = []
+    while True:
+        goodbye, descriptors, _, _ = socket.recv_fds(lifeline, 16, 1)
+        if not goodbye:
+            return held
+        held += [(socket.socket(fileno=descriptor), goodbye[1:]) for descriptor in descriptors]
+
+
+def _say(sock: socket.socket, goodbye: bytes) -> None:
+    try:
+        if goodbye:
+            sock.send(goodbye)
+        else:
+            sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def _ended(sock: socket.socket) -> bool:
+    try:
+        return not sock.recv(CHUNK_BYTES)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def _leave(held: list[tuple[socket.socket, bytes]]) -> None:
+    late_s = time.monotonic() + PATIENCE_S
+    asked_s = 0.0
+    while held and time.monotonic() < late_s:
+        if time.monotonic() - asked_s >= ASK_EVERY_S:
+            asked_s = time.monotonic()
+            for sock, goodbye in held:
+                _say(sock, goodbye)
+        readable, _, _ = select.select([sock for sock, _ in held], [], [], ASK_EVERY_S)
+        done = {sock for sock in readable if _ended(sock)}
+        held = [(sock, goodbye) for sock, goodbye in held if sock not in done]
+
+
+def main(descriptor: int) -> None:
+    if os.fork():
+        return  # the client waits for nobody
+    held = _handed_over(socket.socket(fileno=descriptor))
+    for sock, _ in held:
+        sock.setblocking(False)
+    _leave(held)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

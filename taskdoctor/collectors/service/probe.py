@@ -1,0 +1,235 @@
+"""The light probe from outside: installed through the console, asked through a command of the monitor, removed again.
+
+Why a command: it answers from the monitor's own thread, so it tells what is on the loop while the loop does not turn.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+
+from taskdoctor.collectors.service.observed import (
+    Beat,
+    Collection,
+    Frame,
+    Life,
+    LoopFacts,
+    Ping,
+    RoundTrip,
+    Size,
+    Stack,
+    StackSample,
+    TaskGroupSample,
+    TaskSample,
+    Wait,
+    Watched,
+)
+from taskdoctor.collectors.service.stacks import is_application
+from taskdoctor.collectors.service.wire import ChannelError
+
+MARK = "TD1 "
+SCAN_S = 0.2  # its looks at the tasks, where there are few
+FACTS_EVERY_S = 1.0
+INSTALL = """
+import json as _json, os as _os, platform as _platform
+_probe = Probe(loop, {token!r})
+_probe.install()
+_deep = Watchdog(_probe).is_on if "Watchdog" in globals() else False
+print("TD1 " + _json.dumps({{
+    "deep": _deep, "pid": _os.getpid(), "thread": threading.get_native_id(), "python": _platform.python_version(),
+    "loop": type(loop).__module__ + "." + type(loop).__qualname__,
+}}))
+for _name in ("_probe", "_deep", "_json", "_os", "_platform", "print", "run"):
+    globals().pop(_name, None)
+del _name
+"""
+
+LIGHT = (
+    "installed a light probe in the service: a heartbeat every 20 ms, a collector callback, one thread and one "
+    "monitor command"
+)
+DEEP = ", and the interpreter's fault handler as a watchdog (a service that winds it up itself goes without meanwhile)"
+NOT_DEEP = ", but no watchdog: its system has no files in memory"
+GOES = "; it goes at the end, or 8 s after we are gone. --read-only does without"
+
+Command = Callable[[str], str]
+
+
+class Probe:
+    """One probe in one service."""
+
+    def __init__(self, run: Command, *, deep: bool = False) -> None:
+        self._run = run
+        self._deep = deep
+        self.announcement = LIGHT + GOES
+        self._token = secrets.token_hex(4)
+        self.pid = 0
+        self.loop_thread = 0
+        self.python = ""
+        self.loop_class = ""
+        self._facts_s = 0.0
+        self._heard = 0  # number of the last answer that came
+
+    def install(self) -> None:
+        """Raises ChannelError with one sentence when the service does not take it."""
+        source = _source("light.py") + (_source("deep.py") if self._deep else "")
+        told = _answer(self._run(source + INSTALL.format(token=self._token)))
+        if self._deep:
+            self.announcement = LIGHT + (DEEP if told.get("deep") is True else NOT_DEEP) + GOES
+        self.pid, self.loop_thread = _whole(told.get("pid")), _whole(told.get("thread"))
+        self.python, self.loop_class = str(told.get("python", "")), str(told.get("loop", ""))
+
+    def poll(self, command: Command, watched: Watched) -> None:
+        """Fetch the news, which also keeps it alive. Raises ChannelError."""
+        asked_s = time.time()
+        told = _answer(command(f"td-{self._token} {self._heard}"))
+        at_s = time.time()
+        self._heard = _whole(told.get("number"))
+        _News(told, asked_s, at_s).into(watched)
+        if at_s - self._facts_s >= FACTS_EVERY_S:
+            self._facts_s = at_s
+            watched.facts.append(self._facts(told.get("facts"), at_s))
+
+    def groups(self, command: Command) -> TaskSample:
+        """All tasks as the probe last saw them, grouped by coroutine and await chain."""
+        asked_s = time.time()
+        told = _answer(command(f"td-{self._token} groups"))
+        frames = _frames(told)
+        groups = [
+            TaskGroupSample(
+                coroutine=str(name),
+                count=_whole(count),
+                chain=_stack(chain, frames),
+                oldest_s=_seconds(age) if age is not None else None,
+                waited_s=_seconds(waited),
+            )
+            for name, chain, count, age, waited in _rows(told.get("groups"), 5)
+        ]
+        return TaskSample((asked_s + time.time()) / 2, _whole(told.get("count")), tuple(groups))
+
+    def remove(self, command: Command) -> None:
+        """Take it back; it goes by itself where that fails."""
+        try:
+            command(f"td-{self._token} off")
+        except ChannelError:
+            return
+
+    def _facts(self, told: object, at_s: float) -> LoopFacts:
+        facts = told if isinstance(told, Mapping) else {}
+        return LoopFacts(
+            at_s=at_s,
+            python=self.python,
+            loop_class=self.loop_class,
+            debug=facts["debug"] if isinstance(facts.get("debug"), bool) else None,
+            gc_counts=_three(facts.get("gc_counts")),
+            gc_collections=_three(facts.get("gc_collections")),
+            gc_thresholds=_three(facts.get("gc_thresholds")),
+            gc_frozen=_optional(facts.get("gc_frozen")),
+            gc_enabled=facts["gc_enabled"] if isinstance(facts.get("gc_enabled"), bool) else None,
+            ready=_optional(facts.get("ready")),
+            scheduled=_optional(facts.get("scheduled")),
+            executor_queue=_optional(facts.get("executor_queue")),
+            executor_threads=_optional(facts.get("executor_threads")),
+            executor_limit=_optional(facts.get("executor_limit")),
+        )
+
+
+class _News:
+    """One answer, moved to our clock: the service may run on a machine whose clock is another."""
+
+    def __init__(self, told: Mapping[str, object], asked_s: float, at_s: float) -> None:
+        self._told = told
+        self._frames = _frames(told)
+        self._ahead_s = _seconds(told.get("now")) - (asked_s + at_s) / 2
+        if abs(self._ahead_s) <= (at_s - asked_s) / 2:
+            self._ahead_s = 0.0  # the same clock, as far as can be told
+
+    def into(self, watched: Watched) -> None:
+        for at, late, cpu in self._rows("beats", 3):
+            watched.beats.append(Beat(self._at(at), _seconds(late), _seconds(cpu)))
+        for at, seconds, generation, collected, caller, asked in self._rows("collections", 6):
+            explicit = asked if isinstance(asked, bool) else None
+            stack = _stack(caller, self._frames)
+            watched.collections.append(
+                Collection(self._at(at), _seconds(seconds), _whole(generation), _whole(collected), explicit, stack)
+            )
+        for at, numbers in self._rows("stacks", 2):
+            watched.stacks.append(StackSample(self._at(at), self._at(at), _stack(numbers, self._frames)))
+        for at, seconds in self._rows("silences", 2):
+            watched.pings.append(Ping(self._at(at) - _seconds(seconds), self._at(at), loop=False))
+        for at, seconds in self._rows("trips", 2):
+            watched.round_trips.append(RoundTrip(self._at(at), _seconds(seconds)))
+        for at, seconds, name, chain in self._rows("lives", 4):
+            began = _stack(chain, self._frames)
+            own = is_application(began[0]) if began else True
+            watched.lives.append(Life(self._at(at), _seconds(seconds), str(name), "", SCAN_S, own))
+        for at, label, size, is_queue in self._rows("sizes", 4):
+            watched.sizes.append(Size(self._at(at), str(label), _whole(size), bool(is_queue)))
+        for at, seconds, name, chain in self._rows("waits", 4):
+            stack = _stack(chain, self._frames)
+            watched.waits.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
+
+    def _rows(self, name: str, width: int) -> list[Sequence[object]]:
+        return _rows(self._told.get(name), width)
+
+    def _at(self, at: object) -> float:
+        return _seconds(at) - self._ahead_s
+
+
+def _source(name: str) -> str:
+    """The text of a module; only the first line of a text may speak of the future."""
+    text = resources.files("taskdoctor.probe").joinpath(name).read_text(encoding="utf-8")
+    return text if name == "light.py" else text.replace("from __future__ import annotations\n", "", 1)
+
+
+def _answer(text: str) -> Mapping[str, object]:
+    """The JSON object behind the mark. Raises ChannelError for anything else."""
+    line = next((line for line in text.splitlines() if line.startswith(MARK)), None)
+    if line is None:
+        last = next((line for line in reversed(text.splitlines()) if line.strip()), "nothing")
+        raise ChannelError(f"the probe was not taken: {last.strip()[:200]}")
+    try:
+        told = json.loads(line[len(MARK) :])
+    except (ValueError, RecursionError) as error:
+        raise ChannelError("the probe's answer was not understood") from error
+    if not isinstance(told, Mapping):
+        raise ChannelError("the probe's answer was not understood")
+    return told
+
+
+def _frames(told: Mapping[str, object]) -> list[Frame]:
+    return [
+        Frame(str(file), _whole(line), str(function), str(code), str(qualified))
+        for file, line, function, qualified, code in _rows(told.get("frames"), 5)
+    ]
+
+
+def _stack(numbers: object, frames: Sequence[Frame]) -> Stack:
+    if not isinstance(numbers, list):
+        return ()
+    return tuple(frames[number] for number in numbers if isinstance(number, int) and 0 <= number < len(frames))
+
+
+def _rows(rows: object, width: int) -> list[Sequence[object]]:
+    return [row for row in rows if isinstance(row, list) and len(row) == width] if isinstance(rows, list) else []
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _optional(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _three(value: object) -> tuple[int, int, int] | None:
+    if not isinstance(value, list) or len(value) < 3:
+        return None
+    return _whole(value[0]), _whole(value[1]), _whole(value[2])

@@ -1,0 +1,546 @@
+"""The light probe: a heartbeat of the loop, a collector callback, a thread that looks when the loop is late.
+
+It is text that a service runs in a dictionary of its own: no module is added to it. It ends by itself when nobody asks
+for its news any more, and then takes everything back: timer, callback, thread and command. It must never raise into
+the service, never hold the interpreter for long, and never keep one of its objects alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import linecache
+import sys
+import threading
+import time
+import weakref
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Sequence, Sized
+from concurrent.futures import Future
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, MemberDescriptorType
+from typing import Any
+
+BEAT_S = 0.02
+LOOK_S = 0.025  # of the watching thread
+LATE_S = 0.05  # a beat this late is told
+SCAN_S = 0.2  # between two looks at all tasks, of which there are few
+SCAN_SHARE = 0.02  # of the time that these looks may take
+CHUNK = 64  # tasks between two offers of the interpreter to others
+TRIP_S = 0.5
+FREE_OF_NEWS_S = 8.0  # without a question for so long, the client is dead
+SHORTEST_WAIT_S = 0.2
+SHORT_GC_S = 0.001
+MOST_NEWS = 4000
+MOST_GROUPS = 300
+MOST_FRAMES = 40
+MOST_HOPS = 12  # from one awaited thing into the next
+MOST_TASKS = 200_000
+SIZES_S = 1.0  # between two looks for what grows
+LARGE = 200  # entries of a container that is worth following
+SMALL = 64  # entries of one that is looked into
+MOST_OBJECTS = 3000
+MOST_DEPTH = 4  # from a local of a coroutine: service.backend.history.lines
+MOST_QUEUES = 100
+
+Called = tuple[str, int, str, str]  # file, line, function, its qualified name
+Chain = tuple[Called, ...]
+
+
+def called(frame: FrameType) -> Called:
+    code = frame.f_code
+    return code.co_filename, frame.f_lineno or 0, code.co_name, getattr(code, "co_qualname", code.co_name)
+
+
+def frames_of(frame: FrameType | None, most: int = MOST_FRAMES) -> Chain:
+    """A stack, outermost first."""
+    found: list[Called] = []
+    while frame is not None and len(found) < most:
+        found.append(called(frame))
+        frame = frame.f_back
+    found.reverse()
+    return tuple(found)
+
+
+def chain_of(coroutine: object) -> Chain:
+    """An await chain, outermost first; it goes on into the task that is awaited."""
+    found: list[Called] = []
+    hops = 0
+    while coroutine is not None and len(found) < MOST_FRAMES:
+        frame = frame_in(coroutine)
+        if frame is not None:
+            if frame.f_code.co_name != "_coro_wrapper":
+                found.append(called(frame))
+            coroutine = awaited_by(coroutine)
+        elif hops < MOST_HOPS:
+            hops += 1
+            coroutine = inside(coroutine)
+        else:
+            break
+    return tuple(found)
+
+
+def frame_in(coroutine: object) -> FrameType | None:
+    for name in ("cr_frame", "gi_frame", "ag_frame"):
+        frame: FrameType | None = getattr(coroutine, name, None)
+        if frame is not None:
+            return frame
+    return None
+
+
+def awaited_by(coroutine: object) -> object:
+    for name in ("cr_await", "gi_yieldfrom", "ag_await"):
+        inner: object = getattr(coroutine, name, None)
+        if inner is not None:
+            return inner
+    return None
+
+
+def inside(waited: object) -> object:
+    """What stands behind something without a frame: the step of an async generator, the future of another task."""
+    for inner in (waited, *gc.get_referents(waited)):
+        if isinstance(inner, asyncio.Task):
+            return inner.get_coro()
+        if inner is not waited and frame_in(inner) is not None:
+            return inner
+        for child in getattr(inner, "_children", ()) if isinstance(inner, asyncio.Future) else ():
+            if isinstance(child, asyncio.Task) and not child.done():
+                return child.get_coro()
+    return None
+
+
+def name_of(coroutine: object) -> str:
+    """As the monitor names it, also where its task factory wraps what the service made."""
+    frame = getattr(coroutine, "cr_frame", None)
+    name = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
+    if name.endswith("_coro_wrapper") and frame is not None:
+        inner = frame.f_locals.get("coro")
+        name = getattr(inner, "__qualname__", name)
+    return f"{name}()"
+
+
+class Known:
+    """One task from look to look; of the task itself nothing is kept."""
+
+    __slots__ = ("born_s", "chain", "name", "since_s", "was_there")
+
+    def __init__(self, name: str, chain: Chain, since_s: float, born_s: float, was_there: bool) -> None:
+        self.name = name
+        self.chain = chain
+        self.since_s = since_s
+        self.born_s = born_s
+        self.was_there = was_there
+
+
+class Group:
+    """Tasks of one coroutine that wait at one place."""
+
+    __slots__ = ("age_s", "chain", "count", "name", "waited_s")
+
+    def __init__(self, name: str, chain: Chain) -> None:
+        self.name = name
+        self.chain = chain
+        self.count = 0
+        self.age_s: float | None = None
+        self.waited_s = 0.0
+
+    def add(self, known: Known, now_s: float) -> None:
+        self.count += 1
+        self.waited_s = max(self.waited_s, now_s - known.since_s)
+        if not known.was_there:
+            self.age_s = max(self.age_s or 0.0, now_s - known.born_s)
+
+
+class Probe:
+    """Everything that was installed, and the news since they were last asked for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, token: str) -> None:
+        self.loop = loop
+        self.command = "td-" + token
+        self.loop_thread = threading.get_ident()
+        self.over = False
+        self.asked_s = time.monotonic()
+        self.beat_s = time.monotonic()
+        self.beat_cpu_s = time.thread_time()
+        self.handle: asyncio.TimerHandle | None = None
+        self.gc_began: tuple[float, FrameType | None] | None = None
+        self.beats: deque[tuple[float, float, float]] = deque(maxlen=MOST_NEWS)
+        self.collections: deque[tuple[float, float, int, int, Chain]] = deque(maxlen=MOST_NEWS)
+        self.stacks: deque[tuple[float, Chain]] = deque(maxlen=MOST_NEWS)
+        self.silences: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
+        self.trips: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
+        self.waits: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
+        self.lives: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
+        self.sizes: deque[tuple[float, str, int, bool]] = deque(maxlen=MOST_NEWS)
+        self.queues: dict[int, tuple[weakref.ref[Any], str, int]] = {}  # with the size that was told last
+        self.sizes_due_s = 0.0
+        self.untold: dict[str, list[Any]] = {}  # told, but perhaps not heard
+        self.told = 0
+        self.trip_began: float | None = None
+        self.removals: list[Callable[[], None]] = []  # of what was installed on top
+        self.known: dict[tuple[int, int], Known] = {}
+        self.groups: list[Group] = []
+        self.count = 0
+        self.scanned = False
+        self.scan_due_s = 0.0
+        self.thread = threading.Thread(target=self.look, name="taskdoctor-probe", daemon=True)
+
+    # --- on the loop
+
+    def beat(self) -> None:
+        now_s = time.monotonic()
+        cpu_s = time.thread_time()
+        late_s = now_s - self.beat_s - BEAT_S
+        if late_s >= LATE_S:
+            self.beats.append((time.time(), late_s, cpu_s - self.beat_cpu_s))
+        self.beat_s, self.beat_cpu_s = now_s, cpu_s
+        if self.over or now_s - self.asked_s > FREE_OF_NEWS_S + late_s:
+            self.remove()
+            return
+        self.handle = self.loop.call_later(BEAT_S, self.beat)
+
+    # --- in any thread
+
+    def collected(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self.gc_began = (time.monotonic(), sys._getframe(1) if info["generation"] == 2 else None)
+            return
+        if self.gc_began is None:
+            return
+        began_s, frame = self.gc_began
+        self.gc_began = None
+        seconds = time.monotonic() - began_s
+        if seconds >= SHORT_GC_S:
+            caller = frames_of(frame, 12) if frame is not None else ()
+            self.collections.append((time.time(), seconds, info["generation"], info["collected"], caller))
+
+    # --- in the probe's own thread
+
+    def look(self) -> None:
+        last_s = time.monotonic()
+        while not self.over:
+            time.sleep(LOOK_S)
+            now_s = time.monotonic()
+            if now_s - last_s - LOOK_S >= 2 * LATE_S:
+                self.silences.append((time.time(), now_s - last_s - LOOK_S))
+            last_s = now_s
+            try:
+                if now_s - self.beat_s > LATE_S + BEAT_S:
+                    self.catch()
+                elif now_s >= self.scan_due_s:
+                    self.scan(now_s)
+                    last_s = time.monotonic()
+            except Exception:  # noqa: BLE001
+                # Whatever a task of the service does to us: never a word on its output.
+                self.scan_due_s = now_s + 1.0
+
+    def catch(self) -> None:
+        """What is on the loop while it does not turn."""
+        frame = sys._current_frames().get(self.loop_thread)
+        if frame is not None:
+            self.stacks.append((time.time(), frames_of(frame, 60)))
+
+    def scan(self, now_s: float) -> None:
+        """All tasks, a few at a time: who is new, who is gone, who waits where and for how long."""
+        tasks = asyncio.all_tasks(self.loop)
+        wall_s = time.time()
+        known: dict[tuple[int, int], Known] = {}
+        groups: dict[tuple[str, Chain], Group] = {}
+        for number, task in enumerate(tasks):
+            if number % CHUNK == CHUNK - 1:
+                time.sleep(0)
+            if number >= MOST_TASKS:
+                break
+            self.see(task, now_s, known, groups)
+        self.end_of([entry for key, entry in self.known.items() if key not in known], now_s, wall_s)
+        self.count, self.known, self.scanned = len(tasks), known, True
+        self.groups = sorted(groups.values(), key=lambda group: -group.count)[:MOST_GROUPS]
+        self.measure_queues()
+        if now_s >= self.sizes_due_s:
+            began_s = time.monotonic()
+            self.measure_containers(tasks)
+            self.sizes_due_s = now_s + max(SIZES_S, (time.monotonic() - began_s) / SCAN_SHARE)
+        del tasks
+        self.trip()
+        self.scan_due_s = now_s + max(SCAN_S, (time.monotonic() - now_s) / SCAN_SHARE)
+
+    def see(
+        self,
+        task: asyncio.Task[Any],
+        now_s: float,
+        known: dict[tuple[int, int], Known],
+        groups: dict[tuple[str, Chain], Group],
+    ) -> None:
+        coroutine = task.get_coro()
+        if coroutine is None:
+            return
+        key = (id(task), id(coroutine))
+        chain = chain_of(coroutine)
+        entry = self.known.get(key)
+        if entry is None:
+            entry = Known(name_of(coroutine), chain, now_s, now_s, not self.scanned)
+        elif entry.chain != chain:
+            self.waited(entry, now_s)
+            entry = Known(entry.name, chain, now_s, entry.born_s, entry.was_there)
+        known[key] = entry
+        group = groups.get((entry.name, chain))
+        if group is None:
+            group = groups[entry.name, chain] = Group(entry.name, chain)
+        group.add(entry, now_s)
+
+    def waited(self, entry: Known, now_s: float) -> None:
+        if now_s - entry.since_s >= SHORTEST_WAIT_S:
+            self.waits.append((time.time(), now_s - entry.since_s, entry.name, entry.chain))
+
+    def end_of(self, gone: list[Known], now_s: float, wall_s: float) -> None:
+        for entry in gone:
+            self.waited(entry, now_s)
+            if not entry.was_there:
+                self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1]))
+
+    def measure_queues(self) -> None:
+        for key, (reference, label, before) in list(self.queues.items()):
+            queue = reference()
+            if queue is None:
+                del self.queues[key]
+            elif (size := len(queue._queue)) or before:
+                self.sizes.append((time.time(), label, size, True))
+                self.queues[key] = reference, label, size
+
+    def measure_containers(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Queues and large containers that the service can reach from what its coroutines hold."""
+        found: dict[str, int] = {}
+        seen: set[int] = set()
+        names: set[str] = set()
+        left: deque[tuple[object, str, int]] = deque()
+        for task in tasks:
+            coroutine = task.get_coro()
+            name = getattr(coroutine, "__qualname__", "")
+            if coroutine is not None and name not in names and len(names) < CHUNK:
+                names.add(name)
+                left.append((coroutine, name.rpartition(".")[2], 0))
+        while left and len(seen) < MOST_OBJECTS:
+            owner, label, depth = left.popleft()
+            if len(seen) % CHUNK == 0:
+                time.sleep(0)
+            for name, value in held_by(owner):
+                if id(value) in seen:
+                    continue
+                seen.add(id(value))
+                self.sort(value, f"{label}.{name}" if name else label, depth, found, left)
+        self.sizes.extend((time.time(), label, size, False) for label, size in found.items())
+
+    def sort(
+        self, value: object, label: str, depth: int, found: dict[str, int], left: deque[tuple[object, str, int]]
+    ) -> None:
+        kind = type(value)
+        if issubclass(kind, asyncio.Queue):
+            if id(value) not in self.queues and len(self.queues) < MOST_QUEUES:
+                self.queues[id(value)] = weakref.ref(value), label, 0
+        elif kind in CONTAINERS:
+            size = len(value)  # type: ignore[arg-type]
+            if size >= LARGE:
+                found[label] = max(size, found.get(label, 0))
+            elif size <= SMALL and depth < MOST_DEPTH:
+                left.append((value, label, depth + 1))
+        elif depth < MOST_DEPTH and is_own(kind):
+            left.append((value, kind.__name__, depth + 1))
+
+    def trip(self) -> None:
+        """Empty work for the default executor, but only where that starts no thread: how long until one takes it."""
+        pool: Any = getattr(self.loop, "_default_executor", None)
+        threads = getattr(pool, "_threads", ())
+        if self.trip_began is not None or not threads:
+            return
+        idle = getattr(getattr(pool, "_idle_semaphore", None), "_value", 0)
+        if idle <= 0 and len(threads) < getattr(pool, "_max_workers", 0):
+            return
+        began_s = self.trip_began = time.monotonic()
+
+        def took(future: Future[float]) -> None:
+            self.trip_began = None
+            if not future.cancelled():
+                self.trips.append((time.time(), time.monotonic() - began_s))
+
+        try:
+            pool.submit(time.monotonic).add_done_callback(took)
+        except RuntimeError:
+            self.trip_began = None
+
+    # --- asked by the client, in the thread of the monitor
+
+    def answer(self, what: str) -> dict[str, Any]:
+        if what == "off":
+            self.remove()
+            return {}
+        self.asked_s = time.monotonic()
+        return self.grouped() if what == "groups" else self.news(what)
+
+    def grouped(self) -> dict[str, Any]:
+        names = Names()
+        groups = [(each.name, names.stack(each.chain), each.count, each.age_s, each.waited_s) for each in self.groups]
+        return {"now": time.time(), "count": self.count, "groups": groups, "frames": names.all}
+
+    def news(self, confirmed: str) -> dict[str, Any]:
+        """What came since the answer that the client has got: one that came too late for it is told again."""
+        if confirmed == str(self.told):
+            self.untold = {}
+        self.told += 1
+        for name in ("beats", "collections", "stacks", "silences", "trips", "waits", "lives", "sizes"):
+            self.untold[name] = [*self.untold.get(name, ()), *take(getattr(self, name))][-MOST_NEWS:]
+        return self.written(self.untold)
+
+    def written(self, news: dict[str, list[Any]]) -> dict[str, Any]:
+        names = Names()
+        late_s = time.monotonic() - self.beat_s - BEAT_S
+        told: dict[str, Any] = {
+            "now": time.time(),
+            "number": self.told,
+            "late": late_s,
+            "beats": news["beats"],
+            "collections": [(*each[:4], names.stack(each[4]), explicit(each[4])) for each in news["collections"]],
+            "stacks": [(at_s, names.stack(stack)) for at_s, stack in news["stacks"]],
+            "silences": news["silences"],
+            "trips": news["trips"],
+            "waits": [(*each[:3], names.stack(each[3])) for each in news["waits"]],
+            "sizes": news["sizes"],
+            "lives": [(*each[:3], names.stack(each[3])) for each in news["lives"]],
+            "facts": self.facts(),
+        }
+        if late_s > LATE_S:
+            told["threads"] = [
+                (thread.name, names.stack(frames_of(frame)))
+                for thread in threading.enumerate()
+                if (frame := sys._current_frames().get(thread.ident or 0)) is not None and thread is not self.thread
+            ][:50]
+        if self.trip_began is not None:
+            told["trip_pending"] = time.monotonic() - self.trip_began
+        told["frames"] = names.all
+        return told
+
+    def facts(self) -> dict[str, Any]:
+        pool = getattr(self.loop, "_default_executor", None)
+        queue = getattr(pool, "_work_queue", None)
+        return {
+            "gc_counts": gc.get_count(),
+            "gc_collections": [each["collections"] for each in gc.get_stats()],
+            "gc_thresholds": gc.get_threshold(),
+            "gc_frozen": gc.get_freeze_count(),
+            "gc_enabled": gc.isenabled(),
+            "ready": size_of(getattr(self.loop, "_ready", None)),
+            "scheduled": size_of(getattr(self.loop, "_scheduled", None)),
+            "executor_queue": queue.qsize() if queue is not None else None,
+            "executor_threads": size_of(getattr(pool, "_threads", None)),
+            "executor_limit": getattr(pool, "_max_workers", None),
+            "debug": self.loop.get_debug(),
+        }
+
+    # --- coming and going
+
+    def install(self) -> None:
+        commands = monitor_commands()
+        probe = self
+
+        def look(ctx: object, what: str) -> None:
+            commands.click.echo("TD1 " + json.dumps(probe.answer(what)))
+
+        look = commands.click.argument("what")(commands.auto_command_done(look))
+        commands.monitor_cli.command(name=self.command)(look)
+        gc.callbacks.append(self.collected)
+        self.handle = self.loop.call_later(BEAT_S, self.beat)
+        self.thread.start()
+
+    def remove(self) -> None:
+        """Take everything back. Safe to call twice, from any thread."""
+        commands = monitor_commands()
+        self.over = True
+        commands.monitor_cli.commands.pop(self.command, None)
+        getattr(commands.monitor_cli, "_commands", {}).pop(self.command, None)
+        if self.collected in gc.callbacks:
+            gc.callbacks.remove(self.collected)
+        if self.handle is not None:
+            handle, self.handle = self.handle, None
+            if threading.get_ident() == self.loop_thread:
+                handle.cancel()
+            else:
+                with contextlib.suppress(RuntimeError):  # a closed loop, whose timers are gone with it
+                    self.loop.call_soon_threadsafe(handle.cancel)
+        self.known, self.groups, self.untold, self.queues = {}, [], {}, {}
+        while self.removals:
+            self.removals.pop()()
+
+
+CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
+COROUTINES = (CoroutineType, GeneratorType, AsyncGeneratorType)
+
+
+def is_own(kind: type) -> bool:
+    """Whether a class is the service's, or a library's that it uses, and not of the interpreter."""
+    module = getattr(kind, "__module__", None)
+    return isinstance(module, str) and module.partition(".")[0] not in sys.stdlib_module_names
+
+
+def held_by(owner: object) -> list[tuple[str, object]]:
+    """What something holds, by name where it has one; no code of the service is run for it."""
+    if isinstance(owner, COROUTINES):
+        return [("", value) for value in gc.get_referents(owner)]
+    if isinstance(owner, dict):
+        return [("", value) for value in list(owner.values())]
+    if isinstance(owner, list | set | deque):
+        return [("", value) for value in list(owner)]
+    try:
+        held: list[tuple[str, object]] = list(object.__getattribute__(owner, "__dict__").items())
+    except AttributeError:
+        held = []
+    for kind in type(owner).__mro__:
+        for name, slot in list(vars(kind).items()):
+            if isinstance(slot, MemberDescriptorType):
+                with contextlib.suppress(AttributeError):
+                    held.append((name, slot.__get__(owner)))
+    return held
+
+
+def monitor_commands() -> Any:  # noqa: ANN401
+    """Where the monitor keeps its commands; before 0.6 they stood with the rest of it."""
+    return sys.modules.get("aiomonitor.termui.commands") or sys.modules["aiomonitor.monitor"]
+
+
+class Names:
+    """Frames by number: the same few come again and again."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, int, str, str, str]] = []
+        self._numbers: dict[Called, int] = {}
+
+    def stack(self, frames: Chain) -> list[int]:
+        numbers = []
+        for frame in frames:
+            number = self._numbers.get(frame)
+            if number is None:
+                number = self._numbers[frame] = len(self.all)
+                self.all.append((*frame, linecache.getline(frame[0], frame[1]).strip()[:120]))
+            numbers.append(number)
+        return numbers
+
+
+def take(news: deque[Any]) -> list[Any]:
+    """What has come, each once; the other threads go on adding."""
+    taken = []
+    while True:
+        try:
+            taken.append(news.popleft())
+        except IndexError:
+            return taken
+
+
+def size_of(collection: Sized | None) -> int | None:
+    return len(collection) if collection is not None else None
+
+
+def explicit(caller: Sequence[Called]) -> bool | None:
+    """Whether the line that was running asked for the collection; None where its text is not to be had."""
+    if not caller:
+        return None
+    line = linecache.getline(caller[-1][0], caller[-1][1])
+    return "collect(" in line if line else None

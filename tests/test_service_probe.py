@@ -1,0 +1,144 @@
+"""The probe in real services: what it sees, and that nothing of it is left, however its client ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskdoctor.collectors.service.address import parse_address
+from taskdoctor.collectors.service.channels import Channels, open_channels
+from taskdoctor.collectors.service.observed import Watched
+from taskdoctor.collectors.service.probe import Probe
+from taskdoctor.collectors.service.readings import blocked
+from taskdoctor.collectors.service.wire import ChannelError
+from taskdoctor.model import Reading
+from tests.services import Service, attach, running
+
+CYCLES = 50
+KILLED = 6
+
+
+@contextmanager
+def probed(service: Service) -> Iterator[tuple[Channels, Probe]]:
+    channels = open_channels(parse_address(service.address))
+    made: list[Probe] = []
+
+    def install(run: Callable[[str], str]) -> None:
+        made.append(Probe(run))
+        made[0].install()
+
+    try:
+        channels.use_console(install)
+        yield channels, made[0]
+        made[0].remove(channels.command)
+    finally:
+        channels.close()
+
+
+def watched(service: Service, seconds: float) -> Watched:
+    """The news of so many seconds."""
+    found = Watched()
+    with probed(service) as (channels, probe):
+        late_s = time.monotonic() + seconds
+        while time.monotonic() < late_s:
+            time.sleep(0.2)
+            probe.poll(channels.command, found)
+        found.tasks.append(probe.groups(channels.command))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mode", "reading", "function"),
+    [
+        ("blocking", Reading.WAITING, "slow_disk"),
+        ("computing", Reading.ON_LOOP, "computing"),
+        ("native", Reading.GIL_HELD, "native"),
+    ],
+)
+def test_held_loop_has_its_frame_and_its_reading(mode: str, reading: Reading, function: str) -> None:
+    with running(mode) as service:
+        stacks = blocked(watched(service, 3.0))
+    assert stacks[0].reading is reading
+    assert any(function in frame for frame in stacks[0].frames)
+    assert service.lines == []
+
+
+def test_tasks_are_grouped_inside() -> None:
+    with running("many=3000", "waiting") as service:
+        found = watched(service, 1.0)
+    sample = found.tasks[-1]
+    groups = {
+        (group.coroutine, group.chain[-1].function if group.chain else ""): group.count for group in sample.groups
+    }
+    assert sample.count >= 3007
+    assert groups["worker()", "wait"] == 3000
+    assert groups["queued()", "acquire"] == 5
+
+
+def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> None:
+    inspected = tmp_path / "inside.json"
+    with running(f"inspect={inspected}") as service:
+        attach(service.address, "-d", "1s")  # what a first client makes the monitor itself import stays
+        before = _settled(inspected, lambda now: "taskdoctor-probe" not in now["threads"] and not now["prompt"])
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: _cycle(service), range(CYCLES)))
+            list(pool.map(lambda seed: _killed(service, random.Random(seed)), range(KILLED)))
+        after = _settled(inspected, lambda now: now == before)
+    assert {name: after[name] for name in after if after[name] != before[name]} == {}
+    assert "".join(service.lines[:20]) == ""
+
+
+def _cycle(service: Service) -> None:
+    """Those that meet another console come in as its guest, or do without."""
+    try:
+        with probed(service) as (channels, probe):
+            probe.poll(channels.command, Watched())
+    except ChannelError:
+        return
+
+
+def _killed(service: Service, rng: random.Random) -> None:
+    command = [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "30s"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(rng.uniform(0.4, 2.0))
+    process.kill()
+    process.wait()
+
+
+def _settled(path: Path, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What is inside once it is as wanted, or after a time in which everything should have gone."""
+    late_s = time.monotonic() + 20
+    while True:
+        time.sleep(0.3)
+        now: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if enough(now) or time.monotonic() > late_s:
+            return now
+
+
+def test_no_probe_while_the_loop_does_not_turn() -> None:
+    with running() as service:
+        os.kill(service.process.pid, signal.SIGSTOP)
+        started = subprocess.Popen(
+            [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "2s"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(3.0)
+        os.kill(service.process.pid, signal.SIGCONT)
+        _, err = started.communicate(timeout=20)
+        assert "Traceback" not in err
+        assert started.returncode in {0, 1, 3, 4}
+    assert service.lines == []
