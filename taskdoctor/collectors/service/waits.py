@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from taskdoctor.collectors.service.grouping import is_infrastructure
-from taskdoctor.collectors.service.observed import Frame, LoopFacts, Stack, TaskSample, Wait, Watched
-from taskdoctor.collectors.service.stacks import application_frame, is_application, site_of
+from taskdoctor.collectors.service.observed import Frame, LoopFacts, Size, Stack, TaskSample, Wait, Watched
+from taskdoctor.collectors.service.stacks import application_frame, closing_frame, is_application, site_of
 from taskdoctor.model import Event, Form, Lane, Place
 
 DEPTH = 14  # frames from the innermost that are looked at
@@ -30,9 +30,6 @@ _RETRY = re.compile(r"(?i)retry|retries|back_?off|tenacity|rate_?limit|throttl|t
 _POOL = re.compile(r"(?i)pool|sema?phore|\bsem\b|slots?\b|limiter|connector|max_conn|checkout|_conns?\b")
 _TAKES = re.compile(r"(?i)^_?(?:acquire|get_connection|checkout|connection|_do_get|_wait_for_available_connection)")
 _DNS = re.compile(r"(?i)^_?(?:getaddrinfo|getnameinfo|gethostby\w+|resolve(?:_host)?|_resolve_host\w*)$")
-_CLOSES = re.compile(
-    r"(?i)^_?(?:a?close|aexit|__aexit__|shut_?down|clean_?up|tear_?down|disconnect|wait_closed|terminate|stop)$"
-)
 _CLIENT = re.compile(r"(?i)playback|client|browser|front_?end|viewer|(?:^|_)acks?(?:_|$)|acknowledg|subscriber")
 _RECEIVES = re.compile(r"(?i)^(?:receive\w*|recv\w*|__anext__|iter_\w+|wait_for_request|read_request|next_message)$")
 _SERVERS = (
@@ -193,10 +190,8 @@ def _queue(inner: Inner) -> Told:
 
 
 def _closing(inner: Inner) -> Told:
-    for frame in inner[:8]:
-        if is_application(frame) and _CLOSES.match(frame.function):
-            return Lane.TEARDOWN, f"{frame.qualified or frame.function}"
-    return None
+    frame = closing_frame(reversed(inner[:8]))
+    return (Lane.TEARDOWN, frame.qualified or frame.function) if frame is not None else None
 
 
 def _client(inner: Inner) -> Told:
@@ -248,7 +243,12 @@ def events(watched: Watched, *, source: str) -> list[Event]:
     place = Place(source)
     waits = [*watched.waits, *_unfinished(watched.tasks)]
     full = _full_executor(watched.facts)
-    return [*_waits(waits, full, place), *_lives(watched, place), *_levels(watched.tasks, place)]
+    return [
+        *_waits(waits, full, place),
+        *_lives(watched, place),
+        *_levels(watched.tasks, place),
+        *_sizes(watched.sizes, place),
+    ]
 
 
 def _unfinished(samples: Sequence[TaskSample]) -> Iterator[Wait]:
@@ -265,9 +265,12 @@ def _full_executor(facts: Sequence[LoopFacts]) -> list[float]:
     return [each.at_s for each in facts if each.executor_queue]
 
 
-def _waits(waits: Iterable[Wait], full: Sequence[float], place: Place) -> Iterator[Event]:
+def _waits(waits: Sequence[Wait], full: Sequence[float], place: Place) -> Iterator[Event]:
+    asking = {name for wait in waits for name in _asking(wait.chain)}
     for wait in waits:
         found = meaning(wait.chain) if wait.seconds >= SHORTEST_S else None
+        if found is None and (sleeper := _sleeper(wait.chain)) is not None and _where(sleeper) in asking:
+            found = Meaning(Lane.BACKOFF, f"{sleeper.function} sleeps where it asks a peer", site_of(sleeper))
         if in_thread(wait.chain) and any(wait.at_s - wait.seconds <= at_s <= wait.at_s for at_s in full):
             found = Meaning(Lane.EXECUTOR, "a thread of the default executor", "")
         if found is not None:
@@ -283,6 +286,46 @@ def _waits(waits: Iterable[Wait], full: Sequence[float], place: Place) -> Iterat
                 key=wait.coroutine,
                 uncertainty_s=wait.uncertainty_s,
             )
+
+
+def _asking(chain: Stack) -> Iterator[tuple[str, str]]:
+    """The functions of the application that ask a peer: the innermost ones above such a wait."""
+    found = meaning(chain)
+    if found is not None and found.lane is Lane.UPSTREAM:
+        yield from [_where(frame) for frame in chain if is_application(frame)][-2:]
+
+
+def _sleeper(chain: Stack) -> Frame | None:
+    """Who of the application sleeps, if that is what a chain does."""
+    if len(chain) < 2 or chain[-1].function != "sleep" or not is_application(chain[-2]):
+        return None
+    return chain[-2]
+
+
+def _where(frame: Frame) -> tuple[str, str]:
+    return frame.file, frame.function
+
+
+def _sizes(sizes: Sequence[Size], place: Place) -> Iterator[Event]:
+    """Levels of queues and containers; and for how long at a stretch things lay in a queue."""
+    filled: dict[str, tuple[float, int]] = {}
+    for each in sizes:
+        lane = Lane.QUEUE if each.is_queue else Lane.STATE
+        kind = "queue-size" if each.is_queue else "container-size"
+        yield Event(each.at_s, kind, lane, Form.LEVEL, place, value=float(each.size), label=each.label)
+        if each.is_queue and each.size:
+            since_s, most = filled.get(each.label, (each.at_s, 0))
+            filled[each.label] = since_s, max(most, each.size)
+        elif each.is_queue and each.label in filled:
+            yield from _aged(each.label, *filled.pop(each.label), each.at_s, place)
+    for label, (since_s, most) in filled.items():
+        yield from _aged(label, since_s, most, max(each.at_s for each in sizes if each.label == label), place)
+
+
+def _aged(label: str, since_s: float, most: int, at_s: float, place: Place) -> Iterator[Event]:
+    """A queue that was not empty for so long; a single thing in it is its consumer's next."""
+    if at_s - since_s >= SHORTEST_S and most >= CROWD:
+        yield Event(at_s, "live-queue", Lane.QUEUE, Form.SPAN, place, seconds=at_s - since_s, label=label)
 
 
 def _lives(watched: Watched, place: Place) -> Iterator[Event]:
