@@ -7,7 +7,7 @@ consumer that waits for its next item, and a connection that waits for its next 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +41,7 @@ _SERVERS = (
     "hypercorn/",
     "quart/",
 )
+_SPARE = re.compile(r"(?i)free|idle|spare|available|pool|cache")
 _DRAIN = re.compile(r"^_?drain(?:_helper)?$")
 
 # Libraries that ask somebody else and wait for the answer: part of a path, what it is called.
@@ -307,25 +308,40 @@ def _where(frame: Frame) -> tuple[str, str]:
 
 
 def _sizes(sizes: Sequence[Size], place: Place) -> Iterator[Event]:
-    """Levels of queues and containers; and for how long at a stretch things lay in a queue."""
-    filled: dict[str, tuple[float, int]] = {}
+    """Levels of queues and containers; and for how long at a stretch a queue was longer than usual."""
+    queues: dict[str, list[Size]] = defaultdict(list)
     for each in sizes:
+        if _SPARE.search(each.label):
+            continue  # what lies in it is free to be taken
+        if each.is_queue:
+            queues[each.label].append(each)
         lane = Lane.QUEUE if each.is_queue else Lane.STATE
         kind = "queue-size" if each.is_queue else "container-size"
         yield Event(each.at_s, kind, lane, Form.LEVEL, place, value=float(each.size), label=each.label)
-        if each.is_queue and each.size:
-            since_s, most = filled.get(each.label, (each.at_s, 0))
-            filled[each.label] = since_s, max(most, each.size)
-        elif each.is_queue and each.label in filled:
-            yield from _aged(each.label, *filled.pop(each.label), each.at_s, place)
-    for label, (since_s, most) in filled.items():
-        yield from _aged(label, since_s, most, max(each.at_s for each in sizes if each.label == label), place)
+    for label, found in queues.items():
+        yield from _behind(label, found, place)
+
+
+def _behind(label: str, sizes: Sequence[Size], place: Place) -> Iterator[Event]:
+    """Stretches in which a consumer was behind: beyond what lies in its queue all the time."""
+    usual = min(each.size for each in sizes)
+    since_s: float | None = None
+    most = 0
+    for each in sizes:
+        if each.size > usual + max(1, usual):
+            since_s = each.at_s if since_s is None else since_s
+            most = max(most, each.size)
+        elif since_s is not None:
+            yield from _aged(label, since_s, most, each.at_s, place)
+            since_s, most = None, 0
+    if since_s is not None:
+        yield from _aged(label, since_s, most, sizes[-1].at_s, place)
 
 
 def _aged(label: str, since_s: float, most: int, at_s: float, place: Place) -> Iterator[Event]:
-    """A queue that was not empty for so long; a single thing in it is its consumer's next."""
-    if at_s - since_s >= SHORTEST_S and most >= CROWD:
-        yield Event(at_s, "live-queue", Lane.QUEUE, Form.SPAN, place, seconds=at_s - since_s, label=label)
+    if at_s - since_s >= SHORTEST_S:
+        text = f"{label}, up to {most} in it"
+        yield Event(at_s, "live-queue", Lane.QUEUE, Form.SPAN, place, seconds=at_s - since_s, label=text)
 
 
 def _lives(watched: Watched, place: Place) -> Iterator[Event]:
@@ -363,8 +379,18 @@ def _levels(samples: Sequence[TaskSample], place: Place) -> Iterator[Event]:
             if group.coroutine in counts:
                 counts[group.coroutine] += group.count
         yield _level(sample.at_s, "tasks", "tasks", float(total if sample.groups else sample.count), place)
+        yield from _connections(sample, place)
         for name, count in counts.items():
             yield _level(sample.at_s, "tasks-of", f"tasks of {most[name]}", float(count), place)
+
+
+def _connections(sample: TaskSample, place: Place) -> Iterator[Event]:
+    """Connections that wait for their client: as they rise, so may everything else."""
+    count = sum(group.count for group in sample.groups if is_idle_connection(group.chain))
+    if count:
+        yield Event(
+            sample.at_s, "connections", Lane.SESSIONS, Form.LEVEL, place, value=float(count), label="connections"
+        )
 
 
 def _largest(samples: Sequence[TaskSample]) -> dict[str, str]:
