@@ -25,6 +25,7 @@ import psutil
 
 from taskdoctor.collectors.service.address import parse_address
 from taskdoctor.collectors.service.channels import open_channels
+from taskdoctor.collectors.service.observed import Watched
 from taskdoctor.collectors.service.probe import Probe
 from tests.services import free_ports
 
@@ -118,7 +119,11 @@ def _first_list_s(port: int, tasks: int) -> float:
     try:
         channels.use_console(install)
         began_s = time.monotonic()
-        while made[0].groups(channels.command).count < tasks and time.monotonic() < began_s + 20:
+        seen = Watched()
+        while time.monotonic() < began_s + 20:
+            made[0].poll(channels.command, seen)
+            if seen.tasks[-1].count >= tasks:
+                break
             time.sleep(0.01)
         took_s = time.monotonic() - began_s
         made[0].remove(channels.command)

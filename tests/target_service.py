@@ -24,7 +24,7 @@ import aiomonitor  # type: ignore[import-untyped]
 from tests.services import HOSTILE
 
 BLOCKS_S = 0.4
-NATIVE = "a" * 24 + "!"
+NATIVE = "a" * 22 + "!"
 
 
 async def leaf() -> None:

@@ -30,6 +30,7 @@ def service() -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def channels(service: Service) -> Iterator[Channels]:
     opened = open_channels(parse_address(service.address))
+    opened.open_web()
     yield opened
     opened.close()
 
@@ -132,6 +133,7 @@ def test_a_name_that_cannot_be_encoded_breaks_the_printed_list_only() -> None:
         try:
             with pytest.raises(ChannelError, match="failed in the service"):
                 tasks.parse_ps(_session(channels).raw("ps", whole=tasks.is_whole))
+            channels.open_web()
             assert channels.web is not None
             assert any(task.coroutine == "worker()" for task in channels.web.tasks())
         finally:

@@ -77,6 +77,8 @@ def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     for note in channels.notes:
         _say(note)
     probe = None if plan.read_only else _installed(channels, deep=plan.deep)
+    if probe is None:
+        channels.open_web()
     watching = Watch(channels, probe)
     try:
         watching.start()
@@ -85,6 +87,7 @@ def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
         _say("ending the watch; once more ends at once")
     finally:
         watching.stop()
+        watching.hear_the_rest()
         if probe is not None and not watching.gone:
             probe.remove(channels.command)
     if watching.gone:

@@ -232,7 +232,7 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
         events = timeline.spans.get(lane, ())
         usual_s = (
             quantile(sorted(event.seconds or 0.0 for event in events), 0.2)
-            if len(events) >= max(FEW_WAITS, SELDOM * most)
+            if len(events) >= max(FEW_WAITS, SELDOM * most) and not _only_long_ones(lane, events)
             else 0.0
         )
         known = told if lane in INNER_LANES else covered
@@ -241,6 +241,11 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
             interval = Interval(event.start_s, event.end_s)
             if length_s >= max(WAIT_S, WAIT_RATIO * usual_s) and not known(interval):
                 yield Stall(StallKind.OPERATION, interval, length_s - usual_s, f"waiting ({lane.value})", event.place)
+
+
+def _only_long_ones(lane: Lane, events: Sequence[Event]) -> bool:
+    """Whether these waits were seen because they were long: a live watch notes no others of what is no work."""
+    return lane in INNER_LANES and all(event.kind.startswith("live-") for event in events)
 
 
 class _Covers:

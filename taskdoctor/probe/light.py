@@ -27,7 +27,7 @@ LOOK_S = 0.025  # of the watching thread
 LATE_S = 0.05  # a beat this late is told
 SCAN_S = 0.2  # between two looks at all tasks, of which there are few
 SCAN_SHARE = 0.02  # of the time that these looks may take
-CHUNK = 64  # tasks between two offers of the interpreter to others
+CHUNK = 16  # tasks between two offers of the interpreter to others
 TRIP_S = 0.5
 FREE_OF_NEWS_S = 8.0  # without a question for so long, the client is dead
 SHORTEST_WAIT_S = 0.2
@@ -37,6 +37,7 @@ MOST_GROUPS = 300
 MOST_FRAMES = 40
 MOST_HOPS = 12  # from one awaited thing into the next
 MOST_TASKS = 200_000
+MOST_CHAINS = 10_000
 SIZES_S = 1.0  # between two looks for what grows
 LARGE = 200  # entries of a container that is worth following
 SMALL = 64  # entries of one that is looked into
@@ -123,14 +124,16 @@ def name_of(coroutine: object) -> str:
 class Known:
     """One task from look to look; of the task itself nothing is kept."""
 
-    __slots__ = ("born_s", "chain", "name", "since_s", "was_there")
+    __slots__ = ("born_s", "chain", "coroutine", "look", "name", "since_s", "was_there")
 
-    def __init__(self, name: str, chain: Chain, since_s: float, born_s: float, was_there: bool) -> None:
+    def __init__(self, name: str, coroutine: int, chain: Chain, born_s: float, was_there: bool) -> None:
         self.name = name
+        self.coroutine = coroutine  # its id: that of a task alone comes again
         self.chain = chain
-        self.since_s = since_s
+        self.since_s = born_s
         self.born_s = born_s
         self.was_there = was_there
+        self.look = 0  # the last that saw it
 
 
 class Group:
@@ -179,10 +182,11 @@ class Probe:
         self.told = 0
         self.trip_began: float | None = None
         self.removals: list[Callable[[], None]] = []  # of what was installed on top
-        self.known: dict[tuple[int, int], Known] = {}
+        self.known: dict[int, Known] = {}
+        self.chains: dict[Chain, Chain] = {}
         self.groups: list[Group] = []
         self.count = 0
-        self.scanned = False
+        self.looks = 0
         self.scan_due_s = 0.0
         self.thread = threading.Thread(target=self.look, name="taskdoctor-probe", daemon=True)
 
@@ -221,6 +225,9 @@ class Probe:
         last_s = time.monotonic()
         while not self.over:
             time.sleep(LOOK_S)
+            if self.loop.is_closed():
+                self.remove()  # it has no beat any more that could
+                return
             now_s = time.monotonic()
             if now_s - last_s - LOOK_S >= 2 * LATE_S:
                 self.silences.append((time.time(), now_s - last_s - LOOK_S))
@@ -242,19 +249,26 @@ class Probe:
             self.stacks.append((time.time(), frames_of(frame, 60)))
 
     def scan(self, now_s: float) -> None:
-        """All tasks, a few at a time: who is new, who is gone, who waits where and for how long."""
+        """All tasks, a few at a time: who is new, who is gone, who waits where and for how long.
+
+        What it knows is changed in place and equal chains are one object: making things by the thousand each time
+        would have the collector run in the service, because of us.
+        """
         tasks = asyncio.all_tasks(self.loop)
         wall_s = time.time()
-        known: dict[tuple[int, int], Known] = {}
+        self.looks += 1
         groups: dict[tuple[str, Chain], Group] = {}
         for number, task in enumerate(tasks):
             if number % CHUNK == CHUNK - 1:
                 time.sleep(0)
             if number >= MOST_TASKS:
                 break
-            self.see(task, now_s, known, groups)
-        self.end_of([entry for key, entry in self.known.items() if key not in known], now_s, wall_s)
-        self.count, self.known, self.scanned = len(tasks), known, True
+            self.see(task, now_s, wall_s, groups)
+        for key in [key for key, entry in self.known.items() if entry.look != self.looks]:
+            self.ended(self.known.pop(key), now_s, wall_s)
+        if len(self.chains) > MOST_CHAINS:
+            self.chains.clear()
+        self.count = len(tasks)
         self.groups = sorted(groups.values(), key=lambda group: -group.count)[:MOST_GROUPS]
         self.measure_queues()
         if now_s >= self.sizes_due_s:
@@ -265,25 +279,23 @@ class Probe:
         self.trip()
         self.scan_due_s = now_s + max(SCAN_S, (time.monotonic() - now_s) / SCAN_SHARE)
 
-    def see(
-        self,
-        task: asyncio.Task[Any],
-        now_s: float,
-        known: dict[tuple[int, int], Known],
-        groups: dict[tuple[str, Chain], Group],
-    ) -> None:
+    def see(self, task: asyncio.Task[Any], now_s: float, wall_s: float, groups: dict[tuple[str, Chain], Group]) -> None:
         coroutine = task.get_coro()
         if coroutine is None:
             return
-        key = (id(task), id(coroutine))
         chain = chain_of(coroutine)
-        entry = self.known.get(key)
+        chain = self.chains.setdefault(chain, chain)
+        entry = self.known.get(id(task))
+        if entry is not None and entry.coroutine != id(coroutine):
+            self.ended(entry, now_s, wall_s)
+            entry = None
         if entry is None:
-            entry = Known(name_of(coroutine), chain, now_s, now_s, not self.scanned)
+            entry = Known(name_of(coroutine), id(coroutine), chain, now_s, self.looks == 1)
+            self.known[id(task)] = entry
         elif entry.chain != chain:
             self.waited(entry, now_s)
-            entry = Known(entry.name, chain, now_s, entry.born_s, entry.was_there)
-        known[key] = entry
+            entry.chain, entry.since_s = chain, now_s
+        entry.look = self.looks
         group = groups.get((entry.name, chain))
         if group is None:
             group = groups[entry.name, chain] = Group(entry.name, chain)
@@ -293,11 +305,10 @@ class Probe:
         if now_s - entry.since_s >= SHORTEST_WAIT_S:
             self.waits.append((time.time(), now_s - entry.since_s, entry.name, entry.chain))
 
-    def end_of(self, gone: list[Known], now_s: float, wall_s: float) -> None:
-        for entry in gone:
-            self.waited(entry, now_s)
-            if not entry.was_there:
-                self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1]))
+    def ended(self, entry: Known, now_s: float, wall_s: float) -> None:
+        self.waited(entry, now_s)
+        if not entry.was_there:
+            self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1]))
 
     def measure_queues(self) -> None:
         for key, (reference, label, before) in list(self.queues.items()):
@@ -375,12 +386,7 @@ class Probe:
             self.remove()
             return {}
         self.asked_s = time.monotonic()
-        return self.grouped() if what == "groups" else self.news(what)
-
-    def grouped(self) -> dict[str, Any]:
-        names = Names()
-        groups = [(each.name, names.stack(each.chain), each.count, each.age_s, each.waited_s) for each in self.groups]
-        return {"now": time.time(), "count": self.count, "groups": groups, "frames": names.all}
+        return self.news(what)
 
     def news(self, confirmed: str) -> dict[str, Any]:
         """What came since the answer that the client has got: one that came too late for it is told again."""
@@ -406,6 +412,10 @@ class Probe:
             "waits": [(*each[:3], names.stack(each[3])) for each in news["waits"]],
             "sizes": news["sizes"],
             "lives": [(*each[:3], names.stack(each[3])) for each in news["lives"]],
+            "count": self.count,
+            "groups": [
+                (each.name, names.stack(each.chain), each.count, each.age_s, each.waited_s) for each in self.groups
+            ],
             "facts": self.facts(),
         }
         if late_s > LATE_S:

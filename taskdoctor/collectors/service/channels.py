@@ -62,6 +62,11 @@ class Channels:
         sessions = (self.port.session, self.second)
         return sum(each.wire.read_bytes for each in sessions if each) + (self.web.read_bytes if self.web else 0)
 
+    def open_web(self) -> None:
+        """The web port too: it lists tasks at a hundredth of the cost. Only where no probe groups them inside."""
+        if self.web is None and isinstance(self.port.session, TermSession):
+            self.web = _web_of(self)
+
     def command(self, line: str) -> str:
         """Ask the monitor something. Raises ChannelError."""
         session = self.second or self.port.session
@@ -132,7 +137,6 @@ def _open_others(channels: Channels) -> None:
             channels.second = another_session(port.address, channels.keeper)
         except ChannelError as error:
             channels.notes.append(f"no second session: {error}")
-        channels.web = _web_of(channels)
 
 
 def _web_of(channels: Channels) -> Web | None:

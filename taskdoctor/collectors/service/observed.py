@@ -149,6 +149,16 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How much is in a queue, or in a large container, of the service."""
+
+    at_s: float
+    label: str  # `Mixer._items`
+    size: int
+    is_queue: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LoopFacts:
     """What the service tells of itself, once or now and then."""
 
@@ -166,7 +176,6 @@ class LoopFacts:
     executor_queue: int | None = None
     executor_threads: int | None = None
     executor_limit: int | None = None
-    queues: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -182,4 +191,5 @@ class Watched:
     tasks: list[TaskSample] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
+    sizes: list[Size] = field(default_factory=list)
     facts: list[LoopFacts] = field(default_factory=list)

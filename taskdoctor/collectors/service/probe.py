@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 
 from taskdoctor.collectors.service.observed import (
@@ -83,32 +83,15 @@ class Probe:
         self.python, self.loop_class = str(told.get("python", "")), str(told.get("loop", ""))
 
     def poll(self, command: Command, watched: Watched) -> None:
-        """Fetch the news, which also keeps it alive. Raises ChannelError."""
+        """Fetch the news and the tasks in groups, which also keeps it alive. Raises ChannelError."""
         asked_s = time.time()
         told = _answer(command(f"td-{self._token} {self._heard}"))
         at_s = time.time()
         self._heard = _whole(told.get("number"))
-        _News(told, asked_s, at_s).into(watched)
+        _News(told, asked_s, at_s).into(watched, at_s)
         if at_s - self._facts_s >= FACTS_EVERY_S:
             self._facts_s = at_s
             watched.facts.append(self._facts(told.get("facts"), at_s))
-
-    def groups(self, command: Command) -> TaskSample:
-        """All tasks as the probe last saw them, grouped by coroutine and await chain."""
-        asked_s = time.time()
-        told = _answer(command(f"td-{self._token} groups"))
-        frames = _frames(told)
-        groups = [
-            TaskGroupSample(
-                coroutine=str(name),
-                count=_whole(count),
-                chain=_stack(chain, frames),
-                oldest_s=_seconds(age) if age is not None else None,
-                waited_s=_seconds(waited),
-            )
-            for name, chain, count, age, waited in _rows(told.get("groups"), 5)
-        ]
-        return TaskSample((asked_s + time.time()) / 2, _whole(told.get("count")), tuple(groups))
 
     def remove(self, command: Command) -> None:
         """Take it back; it goes by itself where that fails."""
@@ -147,7 +130,7 @@ class _News:
         if abs(self._ahead_s) <= (at_s - asked_s) / 2:
             self._ahead_s = 0.0  # the same clock, as far as can be told
 
-    def into(self, watched: Watched) -> None:
+    def into(self, watched: Watched, at_s: float) -> None:
         for at, late, cpu in self._rows("beats", 3):
             watched.beats.append(Beat(self._at(at), _seconds(late), _seconds(cpu)))
         for at, seconds, generation, collected, caller, asked in self._rows("collections", 6):
@@ -171,6 +154,18 @@ class _News:
         for at, seconds, name, chain in self._rows("waits", 4):
             stack = _stack(chain, self._frames)
             watched.waits.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
+
+        watched.tasks.append(TaskSample(at_s, _whole(self._told.get("count")), tuple(self._groups())))
+
+    def _groups(self) -> Iterator[TaskGroupSample]:
+        for name, chain, count, age, waited in self._rows("groups", 5):
+            yield TaskGroupSample(
+                coroutine=str(name),
+                count=_whole(count),
+                chain=_stack(chain, self._frames),
+                oldest_s=_seconds(age) if age is not None else None,
+                waited_s=_seconds(waited),
+            )
 
     def _rows(self, name: str, width: int) -> list[Sequence[object]]:
         return _rows(self._told.get(name), width)

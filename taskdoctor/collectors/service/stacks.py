@@ -22,6 +22,9 @@ _INSTALLED = re.compile(r"(?:^|[\\/])(?:site-packages|dist-packages)[\\/]")
 _LOOP_FILES = ("asyncio/", "uvloop/", "aiomonitor/", "selectors.py")
 _IDLE = frozenset({"select", "poll", "_poll", "epoll", "kqueue"})
 _RUNNERS = frozenset({"run", "run_until_complete", "run_forever", "_run_once"})
+_CLOSES = re.compile(
+    r"(?i)^_?(?:a?close|aexit|__aexit__|shut_?down|clean_?up|tear_?down|disconnect|wait_closed|terminate)$"
+)
 MOST_FRAMES = 400
 
 
@@ -106,3 +109,9 @@ def leaf_of(frames: Stack) -> Frame | None:
         if is_application(frame) or _INSTALLED.search(frame.file):
             return frame
     return frames[-1] if frames else None
+
+
+def closing_frame(frames: Iterable[Frame]) -> Frame | None:
+    """The frame of the application that closes something, if one of its inner ones does."""
+    own = [frame for frame in frames if is_application(frame)][-4:]
+    return next((frame for frame in reversed(own) if _CLOSES.match(frame.function)), None)

@@ -7,14 +7,14 @@ consumer that waits for its next item, and a connection that waits for its next 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from taskdoctor.collectors.service.grouping import is_infrastructure
-from taskdoctor.collectors.service.observed import Frame, LoopFacts, Stack, TaskSample, Wait, Watched
-from taskdoctor.collectors.service.stacks import application_frame, is_application, site_of
+from taskdoctor.collectors.service.observed import Frame, LoopFacts, Size, Stack, TaskSample, Wait, Watched
+from taskdoctor.collectors.service.stacks import application_frame, closing_frame, is_application, site_of
 from taskdoctor.model import Event, Form, Lane, Place
 
 DEPTH = 14  # frames from the innermost that are looked at
@@ -30,9 +30,6 @@ _RETRY = re.compile(r"(?i)retry|retries|back_?off|tenacity|rate_?limit|throttl|t
 _POOL = re.compile(r"(?i)pool|sema?phore|\bsem\b|slots?\b|limiter|connector|max_conn|checkout|_conns?\b")
 _TAKES = re.compile(r"(?i)^_?(?:acquire|get_connection|checkout|connection|_do_get|_wait_for_available_connection)")
 _DNS = re.compile(r"(?i)^_?(?:getaddrinfo|getnameinfo|gethostby\w+|resolve(?:_host)?|_resolve_host\w*)$")
-_CLOSES = re.compile(
-    r"(?i)^_?(?:a?close|aexit|__aexit__|shut_?down|clean_?up|tear_?down|disconnect|wait_closed|terminate|stop)$"
-)
 _CLIENT = re.compile(r"(?i)playback|client|browser|front_?end|viewer|(?:^|_)acks?(?:_|$)|acknowledg|subscriber")
 _RECEIVES = re.compile(r"(?i)^(?:receive\w*|recv\w*|__anext__|iter_\w+|wait_for_request|read_request|next_message)$")
 _SERVERS = (
@@ -44,6 +41,7 @@ _SERVERS = (
     "hypercorn/",
     "quart/",
 )
+_SPARE = re.compile(r"(?i)free|idle|spare|available|pool|cache")
 _DRAIN = re.compile(r"^_?drain(?:_helper)?$")
 
 # Libraries that ask somebody else and wait for the answer: part of a path, what it is called.
@@ -193,10 +191,8 @@ def _queue(inner: Inner) -> Told:
 
 
 def _closing(inner: Inner) -> Told:
-    for frame in inner[:8]:
-        if is_application(frame) and _CLOSES.match(frame.function):
-            return Lane.TEARDOWN, f"{frame.qualified or frame.function}"
-    return None
+    frame = closing_frame(reversed(inner[:8]))
+    return (Lane.TEARDOWN, frame.qualified or frame.function) if frame is not None else None
 
 
 def _client(inner: Inner) -> Told:
@@ -248,7 +244,12 @@ def events(watched: Watched, *, source: str) -> list[Event]:
     place = Place(source)
     waits = [*watched.waits, *_unfinished(watched.tasks)]
     full = _full_executor(watched.facts)
-    return [*_waits(waits, full, place), *_lives(watched, place), *_levels(watched.tasks, place)]
+    return [
+        *_waits(waits, full, place),
+        *_lives(watched, place),
+        *_levels(watched.tasks, place),
+        *_sizes(watched.sizes, place),
+    ]
 
 
 def _unfinished(samples: Sequence[TaskSample]) -> Iterator[Wait]:
@@ -265,9 +266,12 @@ def _full_executor(facts: Sequence[LoopFacts]) -> list[float]:
     return [each.at_s for each in facts if each.executor_queue]
 
 
-def _waits(waits: Iterable[Wait], full: Sequence[float], place: Place) -> Iterator[Event]:
+def _waits(waits: Sequence[Wait], full: Sequence[float], place: Place) -> Iterator[Event]:
+    asking = {name for wait in waits for name in _asking(wait.chain)}
     for wait in waits:
         found = meaning(wait.chain) if wait.seconds >= SHORTEST_S else None
+        if found is None and (sleeper := _sleeper(wait.chain)) is not None and _where(sleeper) in asking:
+            found = Meaning(Lane.BACKOFF, f"{sleeper.function} sleeps where it asks a peer", site_of(sleeper))
         if in_thread(wait.chain) and any(wait.at_s - wait.seconds <= at_s <= wait.at_s for at_s in full):
             found = Meaning(Lane.EXECUTOR, "a thread of the default executor", "")
         if found is not None:
@@ -283,6 +287,61 @@ def _waits(waits: Iterable[Wait], full: Sequence[float], place: Place) -> Iterat
                 key=wait.coroutine,
                 uncertainty_s=wait.uncertainty_s,
             )
+
+
+def _asking(chain: Stack) -> Iterator[tuple[str, str]]:
+    """The functions of the application that ask a peer: the innermost ones above such a wait."""
+    found = meaning(chain)
+    if found is not None and found.lane is Lane.UPSTREAM:
+        yield from [_where(frame) for frame in chain if is_application(frame)][-2:]
+
+
+def _sleeper(chain: Stack) -> Frame | None:
+    """Who of the application sleeps, if that is what a chain does."""
+    if len(chain) < 2 or chain[-1].function != "sleep" or not is_application(chain[-2]):
+        return None
+    return chain[-2]
+
+
+def _where(frame: Frame) -> tuple[str, str]:
+    return frame.file, frame.function
+
+
+def _sizes(sizes: Sequence[Size], place: Place) -> Iterator[Event]:
+    """Levels of queues and containers; and for how long at a stretch a queue was longer than usual."""
+    queues: dict[str, list[Size]] = defaultdict(list)
+    for each in sizes:
+        if _SPARE.search(each.label):
+            continue  # what lies in it is free to be taken
+        if each.is_queue:
+            queues[each.label].append(each)
+        lane = Lane.QUEUE if each.is_queue else Lane.STATE
+        kind = "queue-size" if each.is_queue else "container-size"
+        yield Event(each.at_s, kind, lane, Form.LEVEL, place, value=float(each.size), label=each.label)
+    for label, found in queues.items():
+        yield from _behind(label, found, place)
+
+
+def _behind(label: str, sizes: Sequence[Size], place: Place) -> Iterator[Event]:
+    """Stretches in which a consumer was behind: beyond what lies in its queue all the time."""
+    usual = min(each.size for each in sizes)
+    since_s: float | None = None
+    most = 0
+    for each in sizes:
+        if each.size > usual + max(1, usual):
+            since_s = each.at_s if since_s is None else since_s
+            most = max(most, each.size)
+        elif since_s is not None:
+            yield from _aged(label, since_s, most, each.at_s, place)
+            since_s, most = None, 0
+    if since_s is not None:
+        yield from _aged(label, since_s, most, sizes[-1].at_s, place)
+
+
+def _aged(label: str, since_s: float, most: int, at_s: float, place: Place) -> Iterator[Event]:
+    if at_s - since_s >= SHORTEST_S:
+        text = f"{label}, up to {most} in it"
+        yield Event(at_s, "live-queue", Lane.QUEUE, Form.SPAN, place, seconds=at_s - since_s, label=text)
 
 
 def _lives(watched: Watched, place: Place) -> Iterator[Event]:
@@ -320,8 +379,18 @@ def _levels(samples: Sequence[TaskSample], place: Place) -> Iterator[Event]:
             if group.coroutine in counts:
                 counts[group.coroutine] += group.count
         yield _level(sample.at_s, "tasks", "tasks", float(total if sample.groups else sample.count), place)
+        yield from _connections(sample, place)
         for name, count in counts.items():
             yield _level(sample.at_s, "tasks-of", f"tasks of {most[name]}", float(count), place)
+
+
+def _connections(sample: TaskSample, place: Place) -> Iterator[Event]:
+    """Connections that wait for their client: as they rise, so may everything else."""
+    count = sum(group.count for group in sample.groups if is_idle_connection(group.chain))
+    if count:
+        yield Event(
+            sample.at_s, "connections", Lane.SESSIONS, Form.LEVEL, place, value=float(count), label="connections"
+        )
 
 
 def _largest(samples: Sequence[TaskSample]) -> dict[str, str]:

@@ -7,6 +7,7 @@ it is told to.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -18,14 +19,14 @@ from typing import Protocol
 from taskdoctor.collectors.service import plain04, tasks
 from taskdoctor.collectors.service.channels import Channels
 from taskdoctor.collectors.service.grouping import Tracker
-from taskdoctor.collectors.service.observed import Frame, Ping, Stack, StackSample, TaskSample, Watched
+from taskdoctor.collectors.service.observed import Frame, Ping, Stack, StackSample, Watched
 from taskdoctor.collectors.service.stacks import parse_stack
 from taskdoctor.collectors.service.tasks import TaskRecord
 from taskdoctor.collectors.service.telnet import TermSession, without_escapes
 from taskdoctor.collectors.service.wire import ChannelError, GoneError, SilentError
 
 STACKS_EVERY_S = 0.05
-POLL_EVERY_S = 0.25
+POLL_EVERY_S = 1.0  # each costs the service some ms; what came in between is kept inside
 COUNTERS_EVERY_S = 0.1
 SLOW_COUNTERS_EVERY = 10
 TASKS_EVERY_S = 0.5
@@ -43,8 +44,6 @@ class Probe(Protocol):
     """What runs inside the service, seen from here."""
 
     def poll(self, command: Callable[[str], str], watched: Watched) -> None: ...
-
-    def groups(self, command: Callable[[str], str]) -> TaskSample: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Watch:
         self._tracker = Tracker()
         self._chains: dict[str, tuple[float, Stack]] = {}  # when it was asked, monotonic
         self._over = threading.Event()
-        looks: list[Callable[[], None]] = [self._look_at_tasks]
+        looks: list[Callable[[], None]] = [] if probe is not None else [self._look_at_tasks]
         if channels.port.session is not None:
             looks.append(self._poll if probe is not None else self._look_at_stacks)
         if channels.kernel is not None:
@@ -170,29 +169,16 @@ class Watch:
             else:
                 self.watched.pings.append(Ping(asked_s, time.time(), loop=False))
 
+    def hear_the_rest(self) -> None:
+        """What the probe has seen since the last question; call when the watch is stopped."""
+        if self._probe is not None and not self.gone:
+            with contextlib.suppress(ChannelError):
+                self._probe.poll(self._command, self.watched)
+
     # --- tasks
 
     def _look_at_tasks(self) -> None:
-        if self._probe is not None:
-            self._group_inside(self._probe)
-        else:
-            self._list(Pace(self._channels.greeted_tasks or 0))
-
-    def _group_inside(self, probe: Probe) -> None:
-        session = self._channels.second
-        if session is None:
-            return
-        wait_s = 0.0
-        while not self._over.wait(wait_s):
-            began_s = time.monotonic()
-            try:
-                self.watched.tasks.append(probe.groups(lambda line: session.command(line, LIST_S)))
-            except GoneError:
-                raise
-            except ChannelError:  # it says the same when it is asked for news
-                wait_s = TASKS_EVERY_S
-                continue
-            wait_s = max(TASKS_EVERY_S, (time.monotonic() - began_s) / COST_SHARE)
+        self._list(Pace(self._channels.greeted_tasks or 0))
 
     def _list(self, pace: Pace) -> None:
         if not pace.at_all:
