@@ -286,6 +286,7 @@ class Claim:
     weight: float = 1.0
     direct: bool = True  # seen inside the stall, not concluded from a quantity
     slack_s: float = 0.0  # how far its position may be off: stamps of whole seconds
+    guessed: bool = False  # what its line means was told from the words of a stranger
 
 
 class StallKind(StrEnum):

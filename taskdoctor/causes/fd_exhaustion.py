@@ -12,6 +12,7 @@ from taskdoctor.model import Cause, Claim, Example, Fix, Interval, Lane, Layer, 
 
 ID = "fd-exhaustion"
 AGAIN_S = 1.5  # accept() is tried again each second
+OUTSIDE = (Lane.QUEUE, Lane.UPSTREAM)
 OUT_S = 30.0  # descriptors stay short until something is closed; the claim is cut to the stall
 
 
@@ -25,17 +26,18 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
 
 
 def _waits_outside(timeline: Timeline) -> tuple[Claim, ...]:
-    """Waits in a queue during which nothing could be opened: connections stand in the backlog till then."""
+    """Waits in a queue, or for a peer, during which nothing could be opened."""
     out = union(Interval(mark.at_s - AGAIN_S, mark.at_s + AGAIN_S) for mark in timeline.marks.get(Lane.DESCRIPTORS, ()))
     waits = tuple(
         wait
-        for wait in timeline.spans.get(Lane.QUEUE, ())
+        for lane in OUTSIDE
+        for wait in timeline.spans.get(lane, ())
         if covered_s(Interval(wait.start_s, wait.end_s), out) >= 0.5 * (wait.seconds or 0.0) > 0
     )
     if not waits:
         return ()
-    only = replace(timeline, spans={Lane.QUEUE: waits})
-    return spans(only, ID, Lane.QUEUE, weight=0.9, say="waited {seconds} while no descriptor was left ({label})")
+    only = replace(timeline, spans={Lane.DESCRIPTORS: waits})
+    return spans(only, ID, Lane.DESCRIPTORS, weight=0.9, say="waited {seconds} while no descriptor was left ({label})")
 
 
 def risks(timeline: Timeline) -> tuple[Risk, ...]:
@@ -124,7 +126,7 @@ async def lifespan(app):
         'logging.info("open descriptors: %d of %d", len(os.listdir("/proc/self/fd")), '
         "resource.getrlimit(resource.RLIMIT_NOFILE)[0])   # each minute"
     ),
-    leads_to=("dns", "queue-backlog"),
+    leads_to=("dns", "queue-backlog", "upstream-latency"),
     more=(
         "systemd: `LimitNOFILE=65536`; docker: `--ulimit nofile=65536:65536`; a shell's `ulimit -n` does not reach "
         "services. `python -X dev` names unclosed sockets and clients with the place that made them. Websockets of "

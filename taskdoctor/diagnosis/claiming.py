@@ -24,6 +24,7 @@ ENOUGH_NORMAL = 5  # spans outside of stalls that make a normal
 BY_CHANCE = 0.05
 ENRICHED = 1.5  # as often inside of stalls as their share of the time would give: not by chance any more
 MEANINGFUL_S = 0.001
+GUESSED = ("measured-", "counted-", "generic-")  # kinds that are told from words and numbers, not from a known program
 SIDE_LANES = frozenset({Lane.DISK, Lane.STATE, Lane.TEARDOWN})  # work beside the operations, that may be in their way
 ENOUGH_BESIDE, BESIDE_RATIO = 4, 8.0
 TOGETHER_S = 0.3  # processes that were stopped go on within this
@@ -263,7 +264,9 @@ def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str
         key=event.key or "?",
         kind=event.kind,
     )
-    return Claim(cause, interval, Evidence(text, str(event.place)), weight, slack_s=2 * event.uncertainty_s)
+    evidence = Evidence(text, str(event.place))
+    guessed = event.kind.startswith(GUESSED)
+    return Claim(cause, interval, evidence, weight, slack_s=2 * event.uncertainty_s, guessed=guessed)
 
 
 def duration_text(length_s: float) -> str:

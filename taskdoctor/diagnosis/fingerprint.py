@@ -16,6 +16,7 @@ from taskdoctor.model import Event, Gap, Lane, Silence, Timeline
 EQUAL = 3  # equal lengths that are no coincidence
 MOST = 0.5  # of the work that is as long must fit
 IN_FLIGHT = 0.6  # of the silences: a call to upstream is nearly always in flight, and may end with fewer by chance
+BURST_LINES = 5  # at once, after a silence in which no beat was due: it may have been held
 END_SLACK_S = 0.1  # between the end of the work and the first line after the silence
 WATCHED = (Lane.LOOP_HELD, Lane.BLOCKING)
 LAG_FROM_S = 0.5
@@ -30,7 +31,7 @@ def held_by_work(timeline: Timeline, lanes: Iterable[Lane]) -> list[Event]:
     silences = sorted(_silences(timeline), key=lambda gap: gap.end_s)
     if len(silences) < EQUAL:
         return []
-    quiet = sum(gap.reading is Silence.HELD for gap in timeline.gaps)
+    quiet = sum(map(_may_be_held, timeline.gaps))
     ends = [gap.end_s for gap in silences]
     slack_s = END_SLACK_S + max(gap.uncertainty_s for gap in silences)
     kinds: dict[tuple[str, str], list[Event]] = defaultdict(list)
@@ -71,7 +72,8 @@ def _silences(timeline: Timeline) -> Sequence[Gap]:
         if not event.site and (event.seconds or 0.0) >= LAG_FROM_S
     ]
     watchers = [event for lane in WATCHED for event in timeline.spans.get(lane, ()) if event.seconds]
-    return [*(_from_before(gap, watchers) for gap in timeline.gaps if gap.reading is Silence.HELD), *lags]
+    silent = filter(_may_be_held, timeline.gaps)
+    return [*(_from_before(gap, watchers) for gap in silent), *lags]
 
 
 def _from_before(gap: Gap, watchers: Sequence[Event]) -> Gap:
@@ -85,3 +87,7 @@ def _fits(event: Event, gap: Gap) -> bool:
     length_s = event.seconds or 0.0
     near = abs(event.end_s - gap.end_s) <= END_SLACK_S + gap.uncertainty_s
     return near and 0.9 * gap.seconds <= length_s <= 1.05 * max(gap.silent_s, gap.seconds) + 0.1
+
+
+def _may_be_held(gap: Gap) -> bool:
+    return gap.reading is Silence.HELD or gap.burst_lines >= BURST_LINES

@@ -50,7 +50,9 @@ UNEXPLAINED_PRIOR = 0.25
 FEW_STALLS = 4
 SURE = 0.6  # below this, and
 LEAD = 0.15  # within this of the second, two candidates are named
-FEW_CAP, INDIRECT_CAP, CAP = 0.5, 0.85, 0.96  # of logs of strangers, 53 of 55 that were claimed above were right
+# Of few stalls; of lines whose meaning was guessed (of the logs of strangers, two in three were right at first sight);
+# without anything measured inside a stall; and at most.
+FEW_CAP, GUESSED_CAP, INDIRECT_CAP, CAP = 0.5, 0.75, 0.85, 0.96
 TRIVIAL_S = 0.5  # shorter stalls that make less than one percent of the time are jitter
 TRIVIAL_SHARE = 0.01
 SHORT_S = 1.0  # fewer than four that are shorter than this are nothing to call anybody for
@@ -193,6 +195,9 @@ def _capped(probability: float, name: str, trial: Trial) -> float:
     """Nothing is certain: less so of few stalls, or without anything measured inside one."""
     if len(trial.shares) <= 2:
         return min(probability, FEW_CAP)
+    mine = [claim for share in trial.shares for claim in share.claims if claim.cause == name]
+    if sum(claim.guessed for claim in mine) > 0.5 * len(mine):
+        return min(probability, GUESSED_CAP)
     direct = any(name in share.direct for share in trial.shares)
     return min(probability, CAP if direct else INDIRECT_CAP)
 

@@ -307,7 +307,8 @@ FOREIGN_TEXT = re.compile(
     r"|识别完成[^:：]{0,40}"
     r"|用户(?:说|问)?|助手"
     r")[\"']?(?P<sign>\s?[:=：])\s?(?!\s?[\d.]{1,12}\s?(?:ms|s|sec|seconds?|秒|毫秒)\s?(?:$|[,;()|]))"
-    r"|\b(?:query|message|msg_text|search)[\"']?(?P<sign2>[=:])\s?(?=[\"'])"
+    r"|\b(?:query|message|msg_text|search|q|title|subject|caption)[\"']?(?P<sign2>[=:])\s?(?=[\"'])"
+    r"|@[\w.=-]{1,40}(?::[\w.-]{1,60})?(?P<sign5>:) "
     # `u3: why do I get ...`, `<bob> ...`: a short name, then what only people say
     r"|^(?:\[[\w-]{1,24}\] ){0,2}[\w.-]{1,16}(?P<sign3>:) (?=(?:[Ww](?:hy|hat|ho|hen|here)|[Hh]ow|I|I'm|[Mm]y|[Pp]lease"
     r"|[Cc]an you|[Cc]ould you|[Ii]s it|[Dd]oes)\b|[^?]{1,400}\?$)"

@@ -89,6 +89,19 @@ _KEY_UNIT = re.compile(
     r"(?:_|(?<![a-z]))(?P<unit>ms|millis|msecs?|us|usecs?|ns|secs?|seconds|s|minutes)$|(?P<camel>Ms|Millis|Secs?"
     r"|Seconds)$"
 )
+# The stages of an operation: `embed=0.09 search=0.06 total=1.69`. What each of them waits for, by its bare key.
+_STAGES = (
+    ("generat(?:e|ion|ing)|completion|llm|model|inference|infer|first_?token|ttft|prompt", "llm"),
+    ("tts|asr|stt|speech|transcrib|synth|voice", "speech"),
+    ("post|send|fetch|call|http|goto|request|upstream|download|upload|api", "http"),
+    ("lookup|resolve|dns", "dns"),
+    ("conn|connect|acquire|checkout|pool|session_wait|db_wait", "pool"),
+    ("lock|mutex|guard", "lock"),
+    ("queue|queued|sat|inbox|backlog", "queue"),
+    ("db|sql|query|database|redis", "database"),
+    ("tool|mcp", "tool"),
+)
+_STAGE_OF = tuple((re.compile(rf"(?:{words})(?:_?(?:time|s|sec|secs|seconds))?\Z"), name) for words, name in _STAGES)
 _KEY_UNITS_S = (("mi", 1e-3), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("s", 1.0))
 _MEASURE_KEY = re.compile(
     r"^(?:(?:request|response|total|turn|e2e|overall|processing|wall|run)_)?"
@@ -111,7 +124,7 @@ _SETTING = re.compile(
     r"[\w ]{0,12}[\s=:：(~≈<>]{0,3}(?:of |is |to |in |for )?$"
 )
 _SETTING_KEY = re.compile(
-    r"(?:timeout|interval|ttl|limit|threshold|uptime|timestamp|(?:^|[^A-Za-z])(?:max|min|expires?(?:_in)?|period"
+    r"(?:timeout|interval|ttl|limit|threshold|uptime|timestamp|since\w*|(?:^|[^A-Za-z])(?:max|min|expires?(?:_in)?|period"
     r"|deadline"
     r"|keep_?alive|started|port|pid|id|seed|version|status|code|line|attempts?|retries|p[0-9]{1,3}|avg[0-9]*"
     r"|mean|median"
@@ -122,6 +135,11 @@ _SETTING_KEY = re.compile(
 _SETTING_BEHIND = re.compile(
     r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until)(?![a-z])"
 )
+_WHOLE = re.compile(
+    r"(?<![\w])(?:total|overall|wall|elapsed|duration|took|合計|总计|总耗时|gesamt)(?:_s)?=[0-9]+\.[0-9]"
+)
+_WHOLE_KEY = re.compile(r"(?:total|overall|e2e|wall|合計|总计)(?:_?(?:time|duration|ms|s|secs?|seconds))*\Z")
+_PART_KEY = re.compile(r"[a-z]_(?:ms|s|secs?|seconds)[\"']?[=:]")
 _CLAUSE = re.compile(r"[,;|，；。]|(?<=\S) - ")
 _COUNT_WORDS = re.compile(
     r"task|session|queue|pending|busy|entr|message|object|client|connection|file|thread|worker|descriptor|backlog|depth"
@@ -266,8 +284,9 @@ def _meanings(template: str, logger: str, limited: bool) -> Iterator[tuple[Subje
 def _numbers(text: str) -> Iterator[Number]:
     """Keyed numbers, then lengths in plain text, then counts with their names."""
     taken: list[tuple[int, int]] = []
+    staged = len(_WHOLE.findall(text)) == 1  # a decimal that is the whole: decimals beside it are its stages
     for match in islice(_KEYED.finditer(text), 2 * MOST_NUMBERS):
-        number = _keyed(match, _clause(text, match.start(), taken))
+        number = _keyed(match, _clause(text, match.start(), taken), staged=staged)
         if number is not None and not number.is_length and number.of is None and _counted(number.key) is None:
             continue  # `sweep: 24543 entries`: the name comes behind
         taken.append(match.span())
@@ -301,7 +320,7 @@ def _clause(text: str, position: int, taken: list[tuple[int, int]]) -> int:
     return ends[-1] if ends else begin
 
 
-def _keyed(match: re.Match[str], clause: int) -> Number | None:
+def _keyed(match: re.Match[str], clause: int, *, staged: bool) -> Number | None:
     key = match["key"]
     if _SETTING_KEY.search(key):
         return None
@@ -311,8 +330,16 @@ def _keyed(match: re.Match[str], clause: int) -> Number | None:
     if match["unit"] is not None:
         return Number(start, match.end("unit"), True, None, None, key, clause)
     factor = _factor_of(key, match["number"])
+    if factor is None and staged and "." in match["number"] and _stage(key) is not None:
+        factor = 1.0
     of = match.span("of") if match["of"] else None
     return Number(start, end, factor is not None, factor, of, key, clause)
+
+
+def _stage(key: str) -> Subject | None:
+    """What a stage of an operation waits for, by its bare key."""
+    name = next((name for words, name in _STAGE_OF if words.match(key.lower())), None)
+    return None if name is None else next(subject for subject in LENGTHS if subject.kind == f"measured-{name}")
 
 
 def _factor_of(key: str, number: str) -> float | None:
@@ -333,8 +360,12 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
         return None  # how old the oldest of something is, says nothing of waiting, unless it stands in a queue
     if text.startswith(IDLE) or _SETTING.search(said) or _SETTING_BEHIND.match(text, number.end):
         return None
-    if CPU_TIME.named_in(_words(key)):
+    if CPU_TIME.named_in(_words(key) if key else said[-16:]):
         return CPU_TIME
+    if key and number.factor == 1.0 and _WHOLE.search(text) and (stage := _stage(number.key)) is not None:
+        return stage
+    if _WHOLE_KEY.match(key) and _PART_KEY.search(text.lower().replace(key, "", 1)):
+        return OPERATION  # beside a part of it, whatever its line speaks of
     own = _named(LENGTHS, _words(key)) if key and not _MEASURE_KEY.match(key) else None
     if own is not None:
         return own

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
@@ -17,6 +18,9 @@ from taskdoctor.collectors.logs.stamps import Stamp, read
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Record: TypeAlias = "dict[str, Json]"
 
+_HOLDERS = frozenset(
+    {"attributes", "extra", "extras", "fields", "context", "ctx", "data", "details", "metadata", "params"}
+)
 EXTRAS_LIMIT = 4096  # characters of key=value text after a message
 RECORD_LIMIT_BYTES = 1 << 20  # a longer line is no record
 _TRACEBACK = "Traceback (most recent call last)"
@@ -162,7 +166,7 @@ def _extras(fields: Fields, record: Record, message_path: str | None) -> str:
     known = _known(fields)
     pieces: list[str] = []
     room = EXTRAS_LIMIT
-    for key, value in shown.items():
+    for key, value in _flat(shown):
         path = inside + key
         if path in known or key in known or path == message_path or value is None or isinstance(value, list | dict):
             continue
@@ -171,6 +175,15 @@ def _extras(fields: Fields, record: Record, message_path: str | None) -> str:
             pieces.append(piece)
             room -= len(piece)
     return "".join(pieces)
+
+
+def _flat(shown: Record) -> Iterator[tuple[str, Json]]:
+    """The fields of a record; those that loggers put into an object of their own as if they stood beside it."""
+    for key, value in shown.items():
+        if key in _HOLDERS and isinstance(value, dict):
+            yield from value.items()
+        else:
+            yield key, value
 
 
 @cache
