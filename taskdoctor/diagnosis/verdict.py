@@ -56,7 +56,7 @@ TRIVIAL_SHARE = 0.01
 SHORT_S = 1.0  # fewer than four that are shorter than this are nothing to call anybody for
 TAIL_SHARE = 0.01  # a hundredth of all operations a bit late is the tail of a healthy service
 TAIL_S = 3.0
-HELD_SHARE = 0.1  # a loop that is held for a tenth of the time is no jitter, however short each stretch
+HELD_SHARE = 0.05  # a loop that is held for a twentieth of the time is no jitter, however short each stretch
 SHOWN_EVIDENCE = 5
 FINGERPRINTS = 3  # claims as long as their stall that make three stalls enough
 

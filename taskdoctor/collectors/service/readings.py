@@ -137,6 +137,7 @@ def _event(held: Held, place: Place) -> Event:
         seconds=held.seconds,
         label=held.label,
         site=_site(held.stack),
+        key=" ".join(frame.qualified or frame.function for frame in shown_frames(held.stack) if is_application(frame)),
         cpu_s=cpu_s,
     )
 
