@@ -17,7 +17,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import Future
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, MemberDescriptorType
 from typing import Any
@@ -37,7 +37,9 @@ MOST_GROUPS = 300
 MOST_FRAMES = 40
 MOST_HOPS = 12  # from one awaited thing into the next
 MOST_TASKS = 200_000
+FOLLOWED = 1000  # tasks of one coroutine, one by one
 MOST_CHAINS = 10_000
+MOST_NAMES = 64  # of coroutines whose locals are looked through
 SIZES_S = 1.0  # between two looks for what grows
 LARGE = 200  # entries of a container that is worth following
 SMALL = 64  # entries of one that is looked into
@@ -111,13 +113,10 @@ def inside(waited: object) -> object:
     return None
 
 
-def name_of(coroutine: object) -> str:
+def name_of(task: asyncio.Task[Any], coroutine: object) -> str:
     """As the monitor names it, also where its task factory wraps what the service made."""
-    frame = getattr(coroutine, "cr_frame", None)
-    name = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
-    if name.endswith("_coro_wrapper") and frame is not None:
-        inner = frame.f_locals.get("coro")
-        name = getattr(inner, "__qualname__", name)
+    made: object = getattr(task, "_orig_coro", coroutine)
+    name: str = getattr(made, "__qualname__", type(made).__qualname__)
     return f"{name}()"
 
 
@@ -186,6 +185,7 @@ class Probe:
         self.chains: dict[Chain, Chain] = {}
         self.groups: list[Group] = []
         self.count = 0
+        self.counts: dict[str, int] = {}
         self.looks = 0
         self.scan_due_s = 0.0
         self.thread = threading.Thread(target=self.look, name="taskdoctor-probe", daemon=True)
@@ -251,25 +251,27 @@ class Probe:
     def scan(self, now_s: float) -> None:
         """All tasks, a few at a time: who is new, who is gone, who waits where and for how long.
 
-        What it knows is changed in place and equal chains are one object: making things by the thousand each time
-        would have the collector run in the service, because of us.
+        Making things by the thousand would have the collector run in the service, because of us: what is known is
+        changed in place, equal chains are one object, and of a coroutine with very many tasks some stand for all,
+        since each look into a coroutine makes a frame that stays with it.
         """
         tasks = asyncio.all_tasks(self.loop)
         wall_s = time.time()
         self.looks += 1
+        counts: dict[str, int] = {}
         groups: dict[tuple[str, Chain], Group] = {}
         for number, task in enumerate(tasks):
             if number % CHUNK == CHUNK - 1:
                 time.sleep(0)
             if number >= MOST_TASKS:
                 break
-            self.see(task, now_s, wall_s, groups)
+            self.see(task, now_s, wall_s, counts, groups)
         for key in [key for key, entry in self.known.items() if entry.look != self.looks]:
             self.ended(self.known.pop(key), now_s, wall_s)
         if len(self.chains) > MOST_CHAINS:
             self.chains.clear()
-        self.count = len(tasks)
-        self.groups = sorted(groups.values(), key=lambda group: -group.count)[:MOST_GROUPS]
+        self.count, self.counts = len(tasks), counts
+        self.groups = standing_for_all(groups.values(), counts)[:MOST_GROUPS]
         self.measure_queues()
         if now_s >= self.sizes_due_s:
             began_s = time.monotonic()
@@ -279,26 +281,37 @@ class Probe:
         self.trip()
         self.scan_due_s = now_s + max(SCAN_S, (time.monotonic() - now_s) / SCAN_SHARE)
 
-    def see(self, task: asyncio.Task[Any], now_s: float, wall_s: float, groups: dict[tuple[str, Chain], Group]) -> None:
+    def see(
+        self,
+        task: asyncio.Task[Any],
+        now_s: float,
+        wall_s: float,
+        counts: dict[str, int],
+        groups: dict[tuple[str, Chain], Group],
+    ) -> None:
         coroutine = task.get_coro()
         if coroutine is None:
             return
-        chain = chain_of(coroutine)
-        chain = self.chains.setdefault(chain, chain)
+        name = name_of(task, coroutine)
+        count = counts[name] = counts.get(name, 0) + 1
         entry = self.known.get(id(task))
         if entry is not None and entry.coroutine != id(coroutine):
             self.ended(entry, now_s, wall_s)
             entry = None
+        if entry is None and count > FOLLOWED:
+            return
+        chain = chain_of(coroutine)
+        chain = self.chains.setdefault(chain, chain)
         if entry is None:
-            entry = Known(name_of(coroutine), id(coroutine), chain, now_s, self.looks == 1)
-            self.known[id(task)] = entry
+            was_there = self.looks == 1 or self.counts.get(name, 0) > FOLLOWED
+            entry = self.known[id(task)] = Known(name, id(coroutine), chain, now_s, was_there)
         elif entry.chain != chain:
             self.waited(entry, now_s)
             entry.chain, entry.since_s = chain, now_s
         entry.look = self.looks
-        group = groups.get((entry.name, chain))
+        group = groups.get((name, chain))
         if group is None:
-            group = groups[entry.name, chain] = Group(entry.name, chain)
+            group = groups[name, chain] = Group(name, chain)
         group.add(entry, now_s)
 
     def waited(self, entry: Known, now_s: float) -> None:
@@ -328,7 +341,7 @@ class Probe:
         for task in tasks:
             coroutine = task.get_coro()
             name = getattr(coroutine, "__qualname__", "")
-            if coroutine is not None and name not in names and len(names) < CHUNK:
+            if coroutine is not None and name not in names and len(names) < MOST_NAMES:
                 names.add(name)
                 left.append((coroutine, name.rpartition(".")[2], 0))
         while left and len(seen) < MOST_OBJECTS:
@@ -514,6 +527,21 @@ def held_by(owner: object) -> list[tuple[str, object]]:
 def monitor_commands() -> Any:  # noqa: ANN401
     """Where the monitor keeps its commands; before 0.6 they stood with the rest of it."""
     return sys.modules.get("aiomonitor.termui.commands") or sys.modules["aiomonitor.monitor"]
+
+
+def standing_for_all(groups: Iterable[Group], counts: dict[str, int]) -> list[Group]:
+    """The groups, largest first; where only some tasks of a coroutine were looked into, these count for the others."""
+    ordered = sorted(groups, key=lambda group: -group.count)
+    seen: dict[str, int] = {}
+    for group in ordered:
+        seen[group.name] = seen.get(group.name, 0) + group.count
+    left = dict(counts)
+    for group in reversed(ordered):
+        group.count = group.count * counts[group.name] // seen[group.name]
+        left[group.name] -= group.count
+    for group in ordered:
+        group.count += left.pop(group.name, 0)
+    return ordered
 
 
 class Names:
