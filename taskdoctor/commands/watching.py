@@ -82,6 +82,7 @@ def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     watching = Watch(channels, probe)
     try:
         watching.start()
+        _say(f"watching {channels.port.address} for {duration(plan.duration_s)}; Ctrl-C ends early with the verdict")
         _until_over(plan, channels, watching)
     except KeyboardInterrupt:
         _say("ending the watch; once more ends at once")
