@@ -46,6 +46,7 @@ SMALL = 64  # entries of one that is looked into
 MOST_OBJECTS = 3000
 MOST_DEPTH = 4  # from a local of a coroutine: service.backend.history.lines
 MOST_QUEUES = 100
+WORKERS = "concurrent/futures/thread.py"
 
 Called = tuple[str, int, str, str]  # file, line, function, its qualified name
 Chain = tuple[Called, ...]
@@ -177,6 +178,8 @@ class Probe:
         self.sizes: deque[tuple[float, str, int, bool]] = deque(maxlen=MOST_NEWS)
         self.queues: dict[int, tuple[weakref.ref[Any], str, int]] = {}  # with the size that was told last
         self.sizes_due_s = 0.0
+        self.works: dict[int, tuple[int, float, Chain]] = {}  # by thread: the frame of its call, since, stack
+        self.jobs: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
         self.untold: dict[str, list[Any]] = {}  # told, but perhaps not heard
         self.told = 0
         self.trip_began: float | None = None
@@ -278,6 +281,7 @@ class Probe:
             self.measure_containers(tasks)
             self.sizes_due_s = now_s + max(SIZES_S, (time.monotonic() - began_s) / SCAN_SHARE)
         del tasks
+        self.see_workers(now_s)
         self.trip()
         self.scan_due_s = now_s + max(SCAN_S, (time.monotonic() - now_s) / SCAN_SHARE)
 
@@ -313,6 +317,30 @@ class Probe:
         if group is None:
             group = groups[name, chain] = Group(name, chain)
         group.add(entry, now_s)
+
+    def see_workers(self, now_s: float) -> None:
+        """What runs in the threads of executors, and since when: the same call is the same frame."""
+        now: dict[int, tuple[int, float, Chain]] = {}
+        for thread, frame in sys._current_frames().items():
+            if thread in (self.loop_thread, self.thread.ident):
+                continue
+            begun: FrameType | None = None
+            call: FrameType | None = frame
+            while call is not None and not call.f_code.co_filename.endswith(WORKERS):
+                begun, call = call, call.f_back
+            if call is None or begun is None or call.f_code.co_name != "run":
+                continue
+            before = self.works.get(thread)
+            same = before is not None and before[0] == id(begun)
+            since_s = before[1] if before is not None and same else now_s
+            chain = frames_of(frame)
+            at = max((at for at, each in enumerate(chain) if each[0].endswith(WORKERS)), default=-1)
+            now[thread] = id(begun), since_s, chain[at + 1 :]
+        for thread, (begun_id, since_s, chain) in self.works.items():
+            ended = thread not in now or now[thread][0] != begun_id
+            if ended and now_s - since_s >= SHORTEST_WAIT_S:
+                self.jobs.append((time.time(), now_s - since_s, "", chain))
+        self.works = now
 
     def waited(self, entry: Known, now_s: float) -> None:
         if now_s - entry.since_s >= SHORTEST_WAIT_S:
@@ -406,7 +434,7 @@ class Probe:
         if confirmed == str(self.told):
             self.untold = {}
         self.told += 1
-        for name in ("beats", "collections", "stacks", "silences", "trips", "waits", "lives", "sizes"):
+        for name in ("beats", "collections", "stacks", "silences", "trips", "waits", "lives", "sizes", "jobs"):
             self.untold[name] = [*self.untold.get(name, ()), *take(getattr(self, name))][-MOST_NEWS:]
         return self.written(self.untold)
 
@@ -424,6 +452,7 @@ class Probe:
             "trips": news["trips"],
             "waits": [(*each[:3], names.stack(each[3])) for each in news["waits"]],
             "sizes": news["sizes"],
+            "jobs": [(*each[:3], names.stack(each[3])) for each in news["jobs"]],
             "lives": [(*each[:3], names.stack(each[3])) for each in news["lives"]],
             "count": self.count,
             "groups": [

@@ -151,9 +151,10 @@ class _News:
             watched.lives.append(Life(self._at(at), _seconds(seconds), str(name), "", SCAN_S, own))
         for at, label, size, is_queue in self._rows("sizes", 4):
             watched.sizes.append(Size(self._at(at), str(label), _whole(size), bool(is_queue)))
-        for at, seconds, name, chain in self._rows("waits", 4):
-            stack = _stack(chain, self._frames)
-            watched.waits.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
+        for kind, seen in (("waits", watched.waits), ("jobs", watched.jobs)):
+            for at, seconds, name, chain in self._rows(kind, 4):
+                stack = _stack(chain, self._frames)
+                seen.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
 
         watched.tasks.append(TaskSample(at_s, _whole(self._told.get("count")), tuple(self._groups())))
 

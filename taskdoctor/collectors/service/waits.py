@@ -42,6 +42,9 @@ _SERVERS = (
     "quart/",
 )
 _SPARE = re.compile(r"(?i)free|idle|spare|available|pool|cache")
+_FOLDER = re.compile(r"^_?(?:walk|r?glob\w*|i?glob\d?|scandir|listdir|iterdir|rmtree\w*|copytree|_select_\w+)$")
+_FILE = re.compile(r"^(?:l?stat|open|read_bytes|read_text|exists|is_file|is_dir|unlink)$")
+_FOLDER_CALL = re.compile(r"\b(?:scandir|listdir|os\.walk|r?glob|iterdir|rmtree|copytree|l?stat|is_file|is_dir)\(")
 _DRAIN = re.compile(r"^_?drain(?:_helper)?$")
 
 # Libraries that ask somebody else and wait for the answer: part of a path, what it is called.
@@ -246,6 +249,7 @@ def events(watched: Watched, *, source: str) -> list[Event]:
     full = _full_executor(watched.facts)
     return [
         *_waits(waits, full, place),
+        *_jobs(watched.jobs, place),
         *_lives(watched, place),
         *_levels(watched.tasks, place),
         *_sizes(watched.sizes, place),
@@ -287,6 +291,36 @@ def _waits(waits: Sequence[Wait], full: Sequence[float], place: Place) -> Iterat
                 key=wait.coroutine,
                 uncertainty_s=wait.uncertainty_s,
             )
+
+
+def _jobs(jobs: Sequence[Wait], place: Place) -> Iterator[Event]:
+    """What kept a thread of an executor, where its stack says so; its task waits for as long."""
+    for job in jobs:
+        inner = tuple(reversed(job.chain[-DEPTH:]))
+        told = _dns(inner) or _folder(inner) if inner else None
+        own = application_frame(job.chain)
+        if told is not None:
+            yield Event(
+                at_s=job.at_s,
+                kind=f"live-{told[0].value}",
+                lane=told[0],
+                form=Form.SPAN,
+                place=place,
+                seconds=job.seconds,
+                label=told[1],
+                site=site_of(own) if own is not None else "",
+                uncertainty_s=job.uncertainty_s,
+            )
+
+
+def _folder(inner: Inner) -> Told:
+    """Going through files: a call that is caught in the middle of it opens one, or asks for its size."""
+    for frame in inner[:6]:
+        if _in(frame, "pathlib.py", "pathlib/") and _FILE.match(frame.function):
+            return Lane.DISK, f"the files of {_asker(inner)}"
+        if _FOLDER.match(frame.function) or (is_application(frame) and _FOLDER_CALL.search(frame.code)):
+            return Lane.DISK, f"the files of {_asker(inner)}"
+    return None
 
 
 def _asking(chain: Stack) -> Iterator[tuple[str, str]]:
