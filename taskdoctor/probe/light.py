@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
 import json
 import linecache
 import sys
@@ -27,7 +28,8 @@ LOOK_S = 0.025  # of the watching thread
 LATE_S = 0.05  # a beat this late is told
 SCAN_S = 0.2  # between two looks at all tasks, of which there are few
 SCAN_SHARE = 0.02  # of the time that these looks may take
-CHUNK = 16  # tasks between two offers of the interpreter to others
+CHUNK = 16  # tasks looked into between two offers of the interpreter to others
+CHEAPER = 16  # so many are counted in the time that looking into one takes
 TRIP_S = 0.5
 FREE_OF_NEWS_S = 8.0  # without a question for so long, the client is dead
 SHORTEST_WAIT_S = 0.2
@@ -263,12 +265,12 @@ class Probe:
         self.looks += 1
         counts: dict[str, int] = {}
         groups: dict[tuple[str, Chain], Group] = {}
-        for number, task in enumerate(tasks):
-            if number % CHUNK == CHUNK - 1:
+        done = 0
+        for task in itertools.islice(tasks, MOST_TASKS):
+            done += CHEAPER if self.see(task, now_s, wall_s, counts, groups) else 1
+            if done >= CHUNK * CHEAPER:
+                done = 0
                 time.sleep(0)
-            if number >= MOST_TASKS:
-                break
-            self.see(task, now_s, wall_s, counts, groups)
         for key in [key for key, entry in self.known.items() if entry.look != self.looks]:
             self.ended(self.known.pop(key), now_s, wall_s)
         if len(self.chains) > MOST_CHAINS:
@@ -292,10 +294,11 @@ class Probe:
         wall_s: float,
         counts: dict[str, int],
         groups: dict[tuple[str, Chain], Group],
-    ) -> None:
+    ) -> bool:
+        """Whether it was looked into, not only counted."""
         coroutine = task.get_coro()
         if coroutine is None:
-            return
+            return False
         name = name_of(task, coroutine)
         count = counts[name] = counts.get(name, 0) + 1
         entry = self.known.get(id(task))
@@ -303,7 +306,7 @@ class Probe:
             self.ended(entry, now_s, wall_s)
             entry = None
         if entry is None and count > FOLLOWED:
-            return
+            return False
         chain = chain_of(coroutine)
         chain = self.chains.setdefault(chain, chain)
         if entry is None:
@@ -317,6 +320,7 @@ class Probe:
         if group is None:
             group = groups[name, chain] = Group(name, chain)
         group.add(entry, now_s)
+        return True
 
     def see_workers(self, now_s: float) -> None:
         """What runs in the threads of executors, and since when: the same call is the same frame."""
