@@ -92,9 +92,13 @@ def test_connection_that_waits_for_its_client_is_idle() -> None:
 def test_sleep_where_a_peer_is_asked_is_a_back_off() -> None:
     asks = frames("app/llm.py:complete", "aiohttp/client.py:_request", "aiohttp/streams.py:read")
     sleeps = frames("app/llm.py:complete", "asyncio/tasks.py:sleep")
-    watched = Watched(waits=[Wait(10.0, 0.4, "turn()", asks), Wait(14.0, 3.0, "turn()", sleeps)])
-    lanes = {event.lane for event in wait_events(watched, source="s")}
-    assert lanes == {Lane.UPSTREAM, Lane.BACKOFF}
+    asked = Wait(10.0, 0.4, "turn()", asks)
+    backs_off = [asked, *(Wait(14.0 + at, 1.0 + at, "turn()", sleeps) for at in range(4))]
+    paces = [asked, *(Wait(14.0 + at, 1.0, "turn()", sleeps) for at in range(4))]
+    ended = [Life(20.0, 6.0, "turn()")]
+    for waits, lives, wanted in ((backs_off, ended, True), (paces, ended, False), (backs_off, [], False)):
+        lanes = {event.lane for event in wait_events(Watched(waits=waits, lives=lives), source="s")}
+        assert (Lane.BACKOFF in lanes) is wanted
 
 
 def test_queue_counts_beyond_what_always_lies_in_it() -> None:

@@ -21,6 +21,7 @@ DEPTH = 14  # frames from the innermost that are looked at
 SHORTEST_S = 0.05
 LONG_S = 1.0
 CROWD = 2  # one that waits for ever may be meant to: a worker that takes over when the first one dies
+FEW_SLEEPS, PACING_RATIO = 3, 1.5  # a loop that paces itself sleeps for the same time again and again
 COMPARABLE = 8  # lives of one coroutine that make a normal
 NEVER_FOR_LONG = frozenset({Lane.LOCK, Lane.POOL, Lane.EXECUTOR, Lane.DNS, Lane.QUEUE})
 LIVES = "live-task"
@@ -247,8 +248,10 @@ def events(watched: Watched, *, source: str) -> list[Event]:
     place = Place(source)
     waits = [*watched.waits, *_unfinished(watched.tasks)]
     full = _full_executor(watched.facts)
+    asking = {name for wait in waits for name in _asking(wait.chain)}
+    backing_off = asking & set(_irregular_sleepers(waits, {life.coroutine for life in watched.lives}))
     return [
-        *_waits(waits, full, place),
+        *_waits(waits, full, backing_off, place),
         *_jobs(watched.jobs, place),
         *_lives(watched, place),
         *_levels(watched.tasks, place),
@@ -270,11 +273,12 @@ def _full_executor(facts: Sequence[LoopFacts]) -> list[float]:
     return [each.at_s for each in facts if each.executor_queue]
 
 
-def _waits(waits: Sequence[Wait], full: Sequence[float], place: Place) -> Iterator[Event]:
-    asking = {name for wait in waits for name in _asking(wait.chain)}
+def _waits(
+    waits: Sequence[Wait], full: Sequence[float], backing_off: set[tuple[str, str]], place: Place
+) -> Iterator[Event]:
     for wait in waits:
         found = meaning(wait.chain) if wait.seconds >= SHORTEST_S else None
-        if found is None and (sleeper := _sleeper(wait.chain)) is not None and _where(sleeper) in asking:
+        if found is None and (sleeper := _sleeper(wait.chain)) is not None and _where(sleeper) in backing_off:
             found = Meaning(Lane.BACKOFF, f"{sleeper.function} sleeps where it asks a peer", site_of(sleeper))
         if in_thread(wait.chain) and any(wait.at_s - wait.seconds <= at_s <= wait.at_s for at_s in full):
             found = Meaning(Lane.EXECUTOR, "a thread of the default executor", "")
@@ -335,6 +339,18 @@ def _sleeper(chain: Stack) -> Frame | None:
     if len(chain) < 2 or chain[-1].function != "sleep" or not is_application(chain[-2]):
         return None
     return chain[-2]
+
+
+def _irregular_sleepers(waits: Sequence[Wait], ended: set[str]) -> Iterator[tuple[str, str]]:
+    """Functions that sleep for lengths that differ, in tasks that come to an end: neither polling nor pacing."""
+    lengths: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for wait in waits:
+        sleeper = _sleeper(wait.chain)
+        if sleeper is not None and wait.coroutine in ended:
+            lengths[_where(sleeper)].append(wait.seconds)
+    for name, found in lengths.items():
+        if len(found) < FEW_SLEEPS or max(found) >= PACING_RATIO * min(found):
+            yield name
 
 
 def _where(frame: Frame) -> tuple[str, str]:
