@@ -156,7 +156,9 @@ class _News:
                 stack = _stack(chain, self._frames)
                 seen.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
 
-        watched.tasks.append(TaskSample(at_s, _whole(self._told.get("count")), tuple(self._groups())))
+        count = _whole(self._told.get("count"))
+        if count:  # else it has not looked yet
+            watched.tasks.append(TaskSample(at_s, count, tuple(self._groups())))
 
     def _groups(self) -> Iterator[TaskGroupSample]:
         for name, chain, count, age, waited in self._rows("groups", 5):
