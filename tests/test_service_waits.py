@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taskdoctor.collectors.service.grouping import COROUTINE, INFRASTRUCTURE, SITE, WAITING, Tracker, kind_of, table
+from taskdoctor.collectors.service.meanings import is_idle_connection, meaning
 from taskdoctor.collectors.service.observed import (
     Beat,
     Collection,
@@ -24,7 +25,6 @@ from taskdoctor.collectors.service.readings import blocked, events, stretches
 from taskdoctor.collectors.service.stacks import application_frame, held_by, is_idle, leaf_of, parse_stack
 from taskdoctor.collectors.service.tasks import TaskRecord, parse_ps
 from taskdoctor.collectors.service.waits import events as wait_events
-from taskdoctor.collectors.service.waits import is_idle_connection, meaning
 from taskdoctor.collectors.service.wire import ChannelError
 from taskdoctor.model import Lane, Reading
 
