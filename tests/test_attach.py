@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,14 @@ from tests.services import Service, attach, running
 
 READ_ONLY = "--read-only"
 COMMAND = (sys.executable, "-m", "taskdoctor", "attach")
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def _seen(modes: tuple[str, ...], options: tuple[str, ...]) -> tuple[dict[str, Any], int, list[str], str]:
@@ -172,6 +181,16 @@ def test_service_that_dies_is_said() -> None:
     assert code in {0, 4}
     assert "ended early" in out
     assert "closed the connection" in err or "is gone" in err
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="no IPv6 here")
+def test_terminal_port_that_never_binds_to_ipv6_leaves_the_web_port() -> None:
+    with running("ipv6") as service:
+        run = attach(f"[::1]:{service.port}", "--json", "-d", "1s")
+    groups = {group["coroutine"]: group["count"] for group in json.loads(run.stdout)["tasks"]["groups"]}
+    assert groups["worker()"] == 3
+    assert "only the web port" in run.stderr
+    assert run.returncode == 4
 
 
 def test_saved_watch_is_judged_again(service: Service, tmp_path: Path) -> None:

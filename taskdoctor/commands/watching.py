@@ -76,7 +76,7 @@ def watch(plan: Plan) -> list[Snapshot]:
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     for note in channels.notes:
         _say(note)
-    probe = None if plan.read_only else _installed(channels, deep=plan.deep)
+    probe = _installed(channels, deep=plan.deep) if channels.second is not None and not plan.read_only else None
     if probe is None:
         channels.open_web()
     watching = Watch(channels, probe)
