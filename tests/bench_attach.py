@@ -122,7 +122,7 @@ def _first_list_s(port: int, tasks: int) -> float:
         seen = Watched()
         while time.monotonic() < began_s + 20:
             made[0].poll(channels.command, seen)
-            if seen.tasks[-1].count >= tasks:
+            if seen.tasks and seen.tasks[-1].count >= tasks:
                 break
             time.sleep(0.01)
         took_s = time.monotonic() - began_s

@@ -2,8 +2,8 @@
 
 Modes: `hostile` (task names that no table survives), `surrogate` (one that no encoding takes), `blocking` (a
 synchronous sleep twice a second), `computing`, `native` (holds the interpreter), `waiting` (tasks queue at one lock),
-`leaking`, `no-console`, `many=N` tasks, `uvloop`, `busy` (a third of the time), `inspect=FILE` (what anybody could
-leave in it).
+`leaking`, `no-console`, `ipv6`, `many=N` tasks, `uvloop`, `busy` (a third of the time), `inspect=FILE` (what anybody
+could leave in it).
 """
 
 from __future__ import annotations
@@ -131,8 +131,14 @@ async def main(port: int, modes: set[str]) -> None:
     made: list[asyncio.Task[None]] = []
     works(modes, made)
     loop = asyncio.get_running_loop()
+    host = "::1" if "ipv6" in modes else "127.0.0.1"
     with aiomonitor.start_monitor(
-        loop, port=port, webui_port=port + 1, console_port=port + 2, console_enabled="no-console" not in modes
+        loop,
+        host=host,
+        port=port,
+        webui_port=port + 1,
+        console_port=port + 2,
+        console_enabled="no-console" not in modes,
     ) as monitor:
         path = next((mode.partition("=")[2] for mode in modes if mode.startswith("inspect=")), "")
         if path:

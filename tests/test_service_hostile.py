@@ -18,7 +18,7 @@ from taskdoctor.collectors.service.telnet import ACCEPTED, DRAWN, PROMPT, SIGNAT
 GREETING = b"\r\nAsyncio Monitor: 3 tasks running\r\nType help for available commands\r\n\r\n"
 READY = GREETING + PROMPT + b"monitor >>> " + DRAWN
 JUNK = bytes(range(256)) * 64
-BOUND_S = 25.0
+BOUND_S = 45.0
 
 Talk = Callable[[socket.socket], None]
 

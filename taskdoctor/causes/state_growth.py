@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taskdoctor.causes import _risks
 from taskdoctor.causes._example_logs import Said, Turn, growing, incident, pile, slow_tool
-from taskdoctor.diagnosis.claiming import rising
+from taskdoctor.diagnosis.claiming import grown_work, rising
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Risk, Timeline
 
 ID = "state-growth"
@@ -12,7 +12,10 @@ ID = "state-growth"
 
 def claims(timeline: Timeline) -> tuple[Claim, ...]:
     """A size owns lateness only as far as lateness rises with it, judged over all operations."""
-    return rising(timeline, ID, Lane.STATE, say="lateness rises with {label}: {first} -> {last}")
+    return (
+        *rising(timeline, ID, Lane.STATE, say="lateness rises with {label}: {first} -> {last}"),
+        *grown_work(timeline, ID, Lane.STATE, say="{label}: {first} -> {last}"),
+    )
 
 
 def risks(timeline: Timeline) -> tuple[Risk, ...]:

@@ -76,12 +76,13 @@ def watch(plan: Plan) -> list[Snapshot]:
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     for note in channels.notes:
         _say(note)
-    probe = None if plan.read_only else _installed(channels, deep=plan.deep)
+    probe = _installed(channels, deep=plan.deep) if channels.second is not None and not plan.read_only else None
     if probe is None:
         channels.open_web()
     watching = Watch(channels, probe)
     try:
         watching.start()
+        _say(f"watching {channels.port.address} for {duration(plan.duration_s)}; Ctrl-C ends early with the verdict")
         _until_over(plan, channels, watching)
     except KeyboardInterrupt:
         _say("ending the watch; once more ends at once")

@@ -11,7 +11,7 @@ from statistics import median
 
 from taskdoctor.diagnosis.exposure import co_occurrence
 from taskdoctor.diagnosis.fingerprint import EQUAL, held_by_work
-from taskdoctor.diagnosis.growth import growths, owed_to
+from taskdoctor.diagnosis.growth import HELD, growths, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.model import Claim, Event, Evidence, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
 
@@ -166,6 +166,38 @@ def rising(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Clai
                 evidence = Evidence(text, str(growth.place), Grade.INFERRED)
                 claims.append(Claim(cause, owed, evidence, direct=strong))
     return tuple(claims)
+
+
+def grown_work(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Claim, ...]:
+    """Code of what has grown, caught holding the loop: it owns what it would not have taken at the level of the start.
+
+    A live watch names what runs and what grows: tasks of a coroutine, or a container in an object of a class. `say` has
+    the fields {label} {first} {last}.
+    """
+    claims = []
+    for growth in growths(timeline, *lanes)[:5]:
+        names = _grown_names(growth.label)
+        text = say.format(label=growth.label, first=f"{growth.first:g}", last=f"{growth.last:g}")
+        for event in (event for lane in HELD for event in timeline.spans.get(lane, ())):
+            if names.isdisjoint(_running_names(event.key)):
+                continue
+            share = 1.0 - growth.first / max(growth.level_at(event.start_s), 1.0)
+            owed_s = share * (event.seconds or 0.0)
+            if owed_s > MEANINGFUL_S:
+                evidence = Evidence(f"{text}; its own code held the loop", str(event.place))
+                claims.append(Claim(cause, Interval(event.end_s - owed_s, event.end_s), evidence))
+    return tuple(claims)
+
+
+def _grown_names(label: str) -> set[str]:
+    """`tasks of Outbox._deliver() ...` is the code of `Outbox._deliver`; `History._messages` is that of `History`."""
+    coroutine = label.removeprefix("tasks of ").partition("()")[0]
+    return {coroutine} if label.startswith("tasks of ") else {label.partition(".")[0]}
+
+
+def _running_names(key: str) -> set[str]:
+    names = key.split()
+    return {*names, *(name.partition(".")[0] for name in names if "." in name)}
 
 
 def stopped_together(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim, ...]:

@@ -26,6 +26,7 @@ WORK = (Lane.OPERATION, Lane.DISK, Lane.STATE)
 SWEEPS = (Lane.TEARDOWN,)  # go through all that there is: a dose and its response, as where the loop is held
 HELD = (Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING)
 FEW_WORK, FEW_HELD = 16, 7
+FEW_SITED = 4  # seen live at one line of code: not a mixture of things that are called alike
 STRONG = 0.75  # a dose and its response
 LINKED = 0.4  # rank correlation from which lateness rises with a quantity
 
@@ -45,6 +46,11 @@ class Growth:
     @property
     def per_minute(self) -> float:
         return (self.last - self.first) / self.minutes if self.minutes > 0 else 0.0
+
+    def level_at(self, at_s: float) -> float:
+        """The level that was seen last before a moment."""
+        times = [seen_s for seen_s, _ in self.series]
+        return self.series[max(0, bisect_right(times, at_s) - 1)][1]
 
 
 def series_of(timeline: Timeline, *lanes: Lane) -> dict[tuple[str, str, str], list[Event]]:
@@ -171,14 +177,15 @@ def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool
 
 
 def _owed(growth: Growth, events: Sequence[Event], enough: int) -> Iterator[tuple[Event, float, bool]]:
-    if len(events) < enough:
+    live = all(event.kind.startswith("live-") and event.site for event in events)
+    if len(events) < (FEW_SITED if live else enough):
         return
     times = [at_s for at_s, _ in growth.series]
     levels = [growth.series[max(0, bisect_right(times, event.start_s) - 1)][1] for event in events]
     points = [(level, log(event.seconds or 1e-6)) for level, event in zip(levels, events, strict=True)]
     slope, intercept = theil_sen(points)
     linked = correlation(points)
-    if slope <= 0 or linked < LINKED:
+    if slope <= 0 or linked < (STRONG if live else LINKED):
         return
     for event, level in zip(events, levels, strict=True):
         owed_s = exp(intercept + slope * level) - exp(intercept + slope * growth.first)

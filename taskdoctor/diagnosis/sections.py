@@ -199,12 +199,13 @@ def tasks(timeline: Timeline, services: Sequence[Service] = ()) -> TaskSummary |
     counted = {tally.kind: tally.count for tally in timeline.tallies if tally.lane is Lane.TASKS}
     forgotten = sum(count for kind, count in counted.items() if "queued" in kind or "fire-and-forget" in kind)
     groups = tuple(group for service in services for group in service.groups)
-    if not series and not marks and not groups:
+    told = next((service.tasks for service in services if service.tasks is not None), None)
+    if not series and not marks and told is None:
         return None
     points = max(series.values(), key=len) if series else []
     grown = growths(timeline, Lane.TASKS)
     return TaskSummary(
-        count=int(points[-1].value or 0) if points else 0,
+        count=int(points[-1].value or 0) if points else told or 0,
         over_time=_thinned([(event.at_s, int(event.value or 0)) for event in points]),
         growing=bool(grown) if len(points) >= 12 else None,
         abnormal=sum(count for kind, count in counted.items() if "abnormal" in kind),

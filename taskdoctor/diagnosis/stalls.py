@@ -235,7 +235,7 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
             if len(events) >= max(FEW_WAITS, SELDOM * most) and not _only_long_ones(lane, events)
             else 0.0
         )
-        known = told if lane in INNER_LANES else covered
+        known = told if lane in INNER_LANES or _only_long_ones(lane, events) else covered
         for event in events:
             length_s = event.seconds or 0.0
             interval = Interval(event.start_s, event.end_s)
@@ -245,7 +245,8 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
 
 def _only_long_ones(lane: Lane, events: Sequence[Event]) -> bool:
     """Whether these waits were seen because they were long: a live watch notes no others of what is no work."""
-    return lane in INNER_LANES and all(event.kind.startswith("live-") for event in events)
+    never_work = lane in INNER_LANES or lane is Lane.BACKOFF
+    return never_work and bool(events) and all(event.kind.startswith("live-") for event in events)
 
 
 class _Covers:

@@ -53,12 +53,14 @@ LEAD = 0.15  # within this of the second, two candidates are named
 # Of few stalls; of lines whose meaning was guessed (of the logs of strangers, two in three were right at first sight);
 # without anything measured inside a stall; and at most.
 FEW_CAP, GUESSED_CAP, INDIRECT_CAP, CAP = 0.5, 0.75, 0.85, 0.96
+ONE_CAP, FEW_CAP, INDIRECT_CAP, CAP = 0.3, 0.5, 0.9, 0.99  # one incident, however many were late in it
 TRIVIAL_S = 0.5  # shorter stalls that make less than one percent of the time are jitter
 TRIVIAL_SHARE = 0.01
 SHORT_S = 1.0  # fewer than four that are shorter than this are nothing to call anybody for
 TAIL_SHARE = 0.01  # a hundredth of all operations a bit late is the tail of a healthy service
 TAIL_S, TAIL_RATIO = 3.0, 4.5  # or so many times the normal
 HELD_SHARE = 0.1  # a loop that is held for a tenth of the time is no jitter, however short each stretch
+HELD_SHARE = 0.05  # a loop that is held for a twentieth of the time is no jitter, however short each stretch
 SHOWN_EVIDENCE = 5
 FINGERPRINTS = 3  # claims as long as their stall that make three stalls enough
 
@@ -193,6 +195,8 @@ def _findings(trial: Trial) -> tuple[Finding, ...]:
 
 def _capped(probability: float, name: str, trial: Trial) -> float:
     """Nothing is certain: less so of few stalls, or without anything measured inside one."""
+    if len(union(share.stall.interval for share in trial.shares)) == 1:
+        return min(probability, ONE_CAP)
     if len(trial.shares) <= 2:
         return min(probability, FEW_CAP)
     mine = [claim for share in trial.shares for claim in share.claims if claim.cause == name]

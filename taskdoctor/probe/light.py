@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
 import json
 import linecache
 import sys
@@ -17,7 +18,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import Future
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, MemberDescriptorType
 from typing import Any
@@ -27,7 +28,8 @@ LOOK_S = 0.025  # of the watching thread
 LATE_S = 0.05  # a beat this late is told
 SCAN_S = 0.2  # between two looks at all tasks, of which there are few
 SCAN_SHARE = 0.02  # of the time that these looks may take
-CHUNK = 16  # tasks between two offers of the interpreter to others
+CHUNK = 16  # tasks looked into between two offers of the interpreter to others
+CHEAPER = 16  # so many are counted in the time that looking into one takes
 TRIP_S = 0.5
 FREE_OF_NEWS_S = 8.0  # without a question for so long, the client is dead
 SHORTEST_WAIT_S = 0.2
@@ -37,13 +39,16 @@ MOST_GROUPS = 300
 MOST_FRAMES = 40
 MOST_HOPS = 12  # from one awaited thing into the next
 MOST_TASKS = 200_000
+FOLLOWED = 1000  # tasks of one coroutine, one by one
 MOST_CHAINS = 10_000
+MOST_NAMES = 64  # of coroutines whose locals are looked through
 SIZES_S = 1.0  # between two looks for what grows
 LARGE = 200  # entries of a container that is worth following
 SMALL = 64  # entries of one that is looked into
 MOST_OBJECTS = 3000
 MOST_DEPTH = 4  # from a local of a coroutine: service.backend.history.lines
 MOST_QUEUES = 100
+WORKERS = "concurrent/futures/thread.py"
 
 Called = tuple[str, int, str, str]  # file, line, function, its qualified name
 Chain = tuple[Called, ...]
@@ -111,13 +116,10 @@ def inside(waited: object) -> object:
     return None
 
 
-def name_of(coroutine: object) -> str:
+def name_of(task: asyncio.Task[Any], coroutine: object) -> str:
     """As the monitor names it, also where its task factory wraps what the service made."""
-    frame = getattr(coroutine, "cr_frame", None)
-    name = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
-    if name.endswith("_coro_wrapper") and frame is not None:
-        inner = frame.f_locals.get("coro")
-        name = getattr(inner, "__qualname__", name)
+    made: object = getattr(task, "_orig_coro", coroutine)
+    name: str = getattr(made, "__qualname__", type(made).__qualname__)
     return f"{name}()"
 
 
@@ -178,6 +180,8 @@ class Probe:
         self.sizes: deque[tuple[float, str, int, bool]] = deque(maxlen=MOST_NEWS)
         self.queues: dict[int, tuple[weakref.ref[Any], str, int]] = {}  # with the size that was told last
         self.sizes_due_s = 0.0
+        self.works: dict[int, tuple[int, float, Chain]] = {}  # by thread: the frame of its call, since, stack
+        self.jobs: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
         self.untold: dict[str, list[Any]] = {}  # told, but perhaps not heard
         self.told = 0
         self.trip_began: float | None = None
@@ -186,6 +190,7 @@ class Probe:
         self.chains: dict[Chain, Chain] = {}
         self.groups: list[Group] = []
         self.count = 0
+        self.counts: dict[str, int] = {}
         self.looks = 0
         self.scan_due_s = 0.0
         self.thread = threading.Thread(target=self.look, name="taskdoctor-probe", daemon=True)
@@ -251,55 +256,95 @@ class Probe:
     def scan(self, now_s: float) -> None:
         """All tasks, a few at a time: who is new, who is gone, who waits where and for how long.
 
-        What it knows is changed in place and equal chains are one object: making things by the thousand each time
-        would have the collector run in the service, because of us.
+        Making things by the thousand would have the collector run in the service, because of us: what is known is
+        changed in place, equal chains are one object, and of a coroutine with very many tasks some stand for all,
+        since each look into a coroutine makes a frame that stays with it.
         """
         tasks = asyncio.all_tasks(self.loop)
         wall_s = time.time()
         self.looks += 1
+        counts: dict[str, int] = {}
         groups: dict[tuple[str, Chain], Group] = {}
-        for number, task in enumerate(tasks):
-            if number % CHUNK == CHUNK - 1:
+        done = 0
+        for task in itertools.islice(tasks, MOST_TASKS):
+            done += CHEAPER if self.see(task, now_s, wall_s, counts, groups) else 1
+            if done >= CHUNK * CHEAPER:
+                done = 0
                 time.sleep(0)
-            if number >= MOST_TASKS:
-                break
-            self.see(task, now_s, wall_s, groups)
         for key in [key for key, entry in self.known.items() if entry.look != self.looks]:
             self.ended(self.known.pop(key), now_s, wall_s)
         if len(self.chains) > MOST_CHAINS:
             self.chains.clear()
-        self.count = len(tasks)
-        self.groups = sorted(groups.values(), key=lambda group: -group.count)[:MOST_GROUPS]
+        self.count, self.counts = len(tasks), counts
+        self.groups = standing_for_all(groups.values(), counts)[:MOST_GROUPS]
         self.measure_queues()
         if now_s >= self.sizes_due_s:
             began_s = time.monotonic()
             self.measure_containers(tasks)
             self.sizes_due_s = now_s + max(SIZES_S, (time.monotonic() - began_s) / SCAN_SHARE)
         del tasks
+        self.see_workers(now_s)
         self.trip()
         self.scan_due_s = now_s + max(SCAN_S, (time.monotonic() - now_s) / SCAN_SHARE)
 
-    def see(self, task: asyncio.Task[Any], now_s: float, wall_s: float, groups: dict[tuple[str, Chain], Group]) -> None:
+    def see(
+        self,
+        task: asyncio.Task[Any],
+        now_s: float,
+        wall_s: float,
+        counts: dict[str, int],
+        groups: dict[tuple[str, Chain], Group],
+    ) -> bool:
+        """Whether it was looked into, not only counted."""
         coroutine = task.get_coro()
         if coroutine is None:
-            return
-        chain = chain_of(coroutine)
-        chain = self.chains.setdefault(chain, chain)
+            return False
+        name = name_of(task, coroutine)
+        count = counts[name] = counts.get(name, 0) + 1
         entry = self.known.get(id(task))
         if entry is not None and entry.coroutine != id(coroutine):
             self.ended(entry, now_s, wall_s)
             entry = None
+        if entry is None and count > FOLLOWED:
+            return False
+        chain = chain_of(coroutine)
+        chain = self.chains.setdefault(chain, chain)
         if entry is None:
-            entry = Known(name_of(coroutine), id(coroutine), chain, now_s, self.looks == 1)
-            self.known[id(task)] = entry
+            was_there = self.looks == 1 or self.counts.get(name, 0) > FOLLOWED
+            entry = self.known[id(task)] = Known(name, id(coroutine), chain, now_s, was_there)
         elif entry.chain != chain:
             self.waited(entry, now_s)
             entry.chain, entry.since_s = chain, now_s
         entry.look = self.looks
-        group = groups.get((entry.name, chain))
+        group = groups.get((name, chain))
         if group is None:
-            group = groups[entry.name, chain] = Group(entry.name, chain)
+            group = groups[name, chain] = Group(name, chain)
         group.add(entry, now_s)
+        return True
+
+    def see_workers(self, now_s: float) -> None:
+        """What runs in the threads of executors, and since when: the same call is the same frame."""
+        now: dict[int, tuple[int, float, Chain]] = {}
+        for thread, frame in sys._current_frames().items():
+            if thread in (self.loop_thread, self.thread.ident):
+                continue
+            begun: FrameType | None = None
+            call: FrameType | None = frame
+            while call is not None and not call.f_code.co_filename.endswith(WORKERS):
+                begun, call = call, call.f_back
+            if call is None or begun is None or call.f_code.co_name != "run":
+                continue
+            before = self.works.get(thread)
+            same = before is not None and before[0] == id(begun)
+            since_s = before[1] if before is not None and same else now_s
+            chain = frames_of(frame)
+            at = max((at for at, each in enumerate(chain) if each[0].endswith(WORKERS)), default=-1)
+            now[thread] = id(begun), since_s, chain[at + 1 :]
+        for thread, (begun_id, since_s, chain) in self.works.items():
+            ended = thread not in now or now[thread][0] != begun_id
+            if ended and now_s - since_s >= SHORTEST_WAIT_S:
+                self.jobs.append((time.time(), now_s - since_s, "", chain))
+        self.works = now
 
     def waited(self, entry: Known, now_s: float) -> None:
         if now_s - entry.since_s >= SHORTEST_WAIT_S:
@@ -328,7 +373,7 @@ class Probe:
         for task in tasks:
             coroutine = task.get_coro()
             name = getattr(coroutine, "__qualname__", "")
-            if coroutine is not None and name not in names and len(names) < CHUNK:
+            if coroutine is not None and name not in names and len(names) < MOST_NAMES:
                 names.add(name)
                 left.append((coroutine, name.rpartition(".")[2], 0))
         while left and len(seen) < MOST_OBJECTS:
@@ -393,7 +438,7 @@ class Probe:
         if confirmed == str(self.told):
             self.untold = {}
         self.told += 1
-        for name in ("beats", "collections", "stacks", "silences", "trips", "waits", "lives", "sizes"):
+        for name in ("beats", "collections", "stacks", "silences", "trips", "waits", "lives", "sizes", "jobs"):
             self.untold[name] = [*self.untold.get(name, ()), *take(getattr(self, name))][-MOST_NEWS:]
         return self.written(self.untold)
 
@@ -411,6 +456,7 @@ class Probe:
             "trips": news["trips"],
             "waits": [(*each[:3], names.stack(each[3])) for each in news["waits"]],
             "sizes": news["sizes"],
+            "jobs": [(*each[:3], names.stack(each[3])) for each in news["jobs"]],
             "lives": [(*each[:3], names.stack(each[3])) for each in news["lives"]],
             "count": self.count,
             "groups": [
@@ -514,6 +560,21 @@ def held_by(owner: object) -> list[tuple[str, object]]:
 def monitor_commands() -> Any:  # noqa: ANN401
     """Where the monitor keeps its commands; before 0.6 they stood with the rest of it."""
     return sys.modules.get("aiomonitor.termui.commands") or sys.modules["aiomonitor.monitor"]
+
+
+def standing_for_all(groups: Iterable[Group], counts: dict[str, int]) -> list[Group]:
+    """The groups, largest first; where only some tasks of a coroutine were looked into, these count for the others."""
+    ordered = sorted(groups, key=lambda group: -group.count)
+    seen: dict[str, int] = {}
+    for group in ordered:
+        seen[group.name] = seen.get(group.name, 0) + group.count
+    left = dict(counts)
+    for group in reversed(ordered):
+        group.count = group.count * counts[group.name] // seen[group.name]
+        left[group.name] -= group.count
+    for group in ordered:
+        group.count += left.pop(group.name, 0)
+    return ordered
 
 
 class Names:

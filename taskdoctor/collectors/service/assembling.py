@@ -31,7 +31,7 @@ def snapshot(watch: Watch, channels: Channels, *, table: Table) -> Snapshot:
     """What was seen, unjudged."""
     watched, name = watch.watched, str(channels.port.address)
     events = [*readings.events(watched, source=name), *waits.events(watched, source=name)]
-    looked = bool(watched.stacks or watched.beats or watched.pings)
+    looked = bool(watched.stacks or watched.pings or watched.facts)
     source = Source(
         name=name,
         bytes=channels.read_bytes,

@@ -136,7 +136,9 @@ def _open_others(channels: Channels) -> None:
         try:
             channels.second = another_session(port.address, channels.keeper)
         except ChannelError as error:
-            channels.notes.append(f"no second session: {error}")
+            channels.notes.append(f"no second session, so no probe: {error}")
+    elif port.session is not None:
+        channels.notes.append("aiomonitor 0.4 takes one client at a time: no probe, no await chains")
 
 
 def _web_of(channels: Channels) -> Web | None:

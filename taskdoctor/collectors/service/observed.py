@@ -191,5 +191,6 @@ class Watched:
     tasks: list[TaskSample] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
+    jobs: list[Wait] = field(default_factory=list)  # calls in threads of executors, with their stacks
     sizes: list[Size] = field(default_factory=list)
     facts: list[LoopFacts] = field(default_factory=list)

@@ -131,6 +131,13 @@ class _News:
             self._ahead_s = 0.0  # the same clock, as far as can be told
 
     def into(self, watched: Watched, at_s: float) -> None:
+        self._of_the_loop(watched)
+        self._of_tasks(watched)
+        count = _whole(self._told.get("count"))
+        if count:  # else it has not looked yet
+            watched.tasks.append(TaskSample(at_s, count, tuple(self._groups())))
+
+    def _of_the_loop(self, watched: Watched) -> None:
         for at, late, cpu in self._rows("beats", 3):
             watched.beats.append(Beat(self._at(at), _seconds(late), _seconds(cpu)))
         for at, seconds, generation, collected, caller, asked in self._rows("collections", 6):
@@ -145,17 +152,18 @@ class _News:
             watched.pings.append(Ping(self._at(at) - _seconds(seconds), self._at(at), loop=False))
         for at, seconds in self._rows("trips", 2):
             watched.round_trips.append(RoundTrip(self._at(at), _seconds(seconds)))
+
+    def _of_tasks(self, watched: Watched) -> None:
         for at, seconds, name, chain in self._rows("lives", 4):
             began = _stack(chain, self._frames)
             own = is_application(began[0]) if began else True
             watched.lives.append(Life(self._at(at), _seconds(seconds), str(name), "", SCAN_S, own))
         for at, label, size, is_queue in self._rows("sizes", 4):
             watched.sizes.append(Size(self._at(at), str(label), _whole(size), bool(is_queue)))
-        for at, seconds, name, chain in self._rows("waits", 4):
-            stack = _stack(chain, self._frames)
-            watched.waits.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
-
-        watched.tasks.append(TaskSample(at_s, _whole(self._told.get("count")), tuple(self._groups())))
+        for kind, seen in (("waits", watched.waits), ("jobs", watched.jobs)):
+            for at, seconds, name, chain in self._rows(kind, 4):
+                stack = _stack(chain, self._frames)
+                seen.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
 
     def _groups(self) -> Iterator[TaskGroupSample]:
         for name, chain, count, age, waited in self._rows("groups", 5):

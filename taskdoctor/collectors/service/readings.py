@@ -137,6 +137,7 @@ def _event(held: Held, place: Place) -> Event:
         seconds=held.seconds,
         label=held.label,
         site=_site(held.stack),
+        key=" ".join(frame.qualified or frame.function for frame in shown_frames(held.stack) if is_application(frame)),
         cpu_s=cpu_s,
     )
 
@@ -388,17 +389,19 @@ def _level(at_s: float, kind: str, lane: Lane, value: float, place: Place) -> Ev
 
 
 def _collections(watched: Watched, place: Place) -> Iterator[Event]:
+    """Collections; who asked for one is where it is."""
+    kinds = {True: "live-explicit-gc-pause", False: "live-automatic-gc-pause", None: "live-gc-pause"}
     for each in watched.collections:
+        frame = application_frame(each.caller) if each.explicit else None
         yield Event(
             at_s=each.at_s,
-            kind="live-explicit-gc-pause" if each.explicit else "live-gc-pause",
+            kind=kinds[each.explicit],
             lane=Lane.GC,
             form=Form.SPAN,
-            place=place,
+            place=place if frame is None else Place(site_of(frame)),
             seconds=each.seconds,
             value=float(each.collected),
             key=str(each.generation),
-            site=_site(each.caller),
         )
 
 

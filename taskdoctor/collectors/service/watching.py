@@ -167,13 +167,18 @@ class Watch:
                 self._look_at_stacks()
                 return
             else:
-                self.watched.pings.append(Ping(asked_s, time.time(), loop=False))
+                self._heard()
+
+    def _heard(self) -> None:
+        """The probe has told what happened meanwhile, better than our waiting for it could."""
+        self.watched.pings[:] = [ping for ping in self.watched.pings if ping.answered]
 
     def hear_the_rest(self) -> None:
         """What the probe has seen since the last question; call when the watch is stopped."""
         if self._probe is not None and not self.gone:
             with contextlib.suppress(ChannelError):
                 self._probe.poll(self._command, self.watched)
+                self._heard()
 
     # --- tasks
 
