@@ -50,8 +50,8 @@ UNEXPLAINED_PRIOR = 0.25
 FEW_STALLS = 4
 SURE = 0.6  # below this, and
 LEAD = 0.15  # within this of the second, two candidates are named
-# Of one incident, however many were late in it; of few stalls; of lines whose meaning was guessed (of the logs of strangers, two in three were right at first sight);
-# without anything measured inside a stall; and at most.
+# What is claimed at most: of one incident, however many were late in it; of few stalls; of lines whose meaning was
+# guessed (of strangers' logs, two in three were right at first sight); with nothing measured inside a stall; at all.
 ONE_CAP, FEW_CAP, GUESSED_CAP, INDIRECT_CAP, CAP = 0.3, 0.5, 0.75, 0.85, 0.96
 TRIVIAL_S = 0.5  # shorter stalls that make less than one percent of the time are jitter
 TRIVIAL_SHARE = 0.01
