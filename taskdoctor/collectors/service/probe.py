@@ -27,7 +27,7 @@ from taskdoctor.collectors.service.observed import (
     Wait,
     Watched,
 )
-from taskdoctor.collectors.service.stacks import is_application
+from taskdoctor.collectors.service.stacks import is_application, site_of
 from taskdoctor.collectors.service.wire import ChannelError
 
 MARK = "TD1 "
@@ -166,13 +166,14 @@ class _News:
                 seen.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
 
     def _groups(self) -> Iterator[TaskGroupSample]:
-        for name, chain, count, age, waited in self._rows("groups", 5):
+        for name, chain, count, age, waited, site in self._rows("groups", 6):
             yield TaskGroupSample(
                 coroutine=str(name),
                 count=_whole(count),
                 chain=_stack(chain, self._frames),
                 oldest_s=_seconds(age) if age is not None else None,
                 waited_s=_seconds(waited),
+                site=_short(str(site)),
             )
 
     def _rows(self, name: str, width: int) -> list[Sequence[object]]:
@@ -236,3 +237,9 @@ def _three(value: object) -> tuple[int, int, int] | None:
     if not isinstance(value, list) or len(value) < 3:
         return None
     return _whole(value[0]), _whole(value[1]), _whole(value[2])
+
+
+def _short(site: str) -> str:
+    """`app/chat.py:88` of a full path."""
+    file, _, line = site.rpartition(":")
+    return site_of(Frame(file, int(line[:9]), "")) if file and line.isdigit() else ""
