@@ -50,7 +50,7 @@ UNEXPLAINED_PRIOR = 0.25
 FEW_STALLS = 4
 SURE = 0.6  # below this, and
 LEAD = 0.15  # within this of the second, two candidates are named
-ONE_CAP, FEW_CAP, INDIRECT_CAP, CAP = 0.3, 0.5, 0.9, 0.99  # one incident, however many were late in it
+ONE_CAP, FEW_CAP, INDIRECT_CAP, CAP = 0.3, 0.5, 0.9, 0.99  # one incident, even if two were late in it
 TRIVIAL_S = 0.5  # shorter stalls that make less than one percent of the time are jitter
 TRIVIAL_SHARE = 0.01
 SHORT_S = 1.0  # fewer than four that are shorter than this are nothing to call anybody for
@@ -191,10 +191,9 @@ def _findings(trial: Trial) -> tuple[Finding, ...]:
 
 def _capped(probability: float, name: str, trial: Trial) -> float:
     """Nothing is certain: less so of few stalls, or without anything measured inside one."""
-    if len(union(share.stall.interval for share in trial.shares)) == 1:
-        return min(probability, ONE_CAP)
     if len(trial.shares) <= 2:
-        return min(probability, FEW_CAP)
+        incidents = union(share.stall.interval for share in trial.shares)
+        return min(probability, FEW_CAP if len(incidents) > 1 else ONE_CAP)
     direct = any(name in share.direct for share in trial.shares)
     return min(probability, CAP if direct else INDIRECT_CAP)
 
