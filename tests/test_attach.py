@@ -43,11 +43,11 @@ def _seen(modes: tuple[str, ...], options: tuple[str, ...]) -> tuple[dict[str, A
 
 
 RUNS = {
-    "healthy": (("hostile",), (READ_ONLY, "-d", "3s")),
-    "blocking": (("blocking",), (READ_ONLY, "-d", "5s")),
-    "computing": (("computing",), (READ_ONLY, "-d", "5s")),
-    "native": (("native",), (READ_ONLY, "-d", "5s")),
-    "waiting": (("waiting",), (READ_ONLY, "-d", "3s", "--by", "waiting", "--filter", "leaf")),
+    "healthy": (("hostile",), (READ_ONLY, "-d", "2s")),
+    "blocking": (("blocking",), (READ_ONLY, "-d", "4s")),
+    "computing": (("computing",), (READ_ONLY, "-d", "4s")),
+    "native": (("native",), (READ_ONLY, "-d", "4s")),
+    "waiting": (("waiting",), (READ_ONLY, "-d", "2s", "--by", "waiting", "--filter", "leaf")),
     "until": (("blocking",), (READ_ONLY, "-d", "30s", "--until-stalls", "2")),
 }
 Seen = dict[str, tuple[dict[str, Any], int, list[str], str]]
@@ -55,8 +55,8 @@ Seen = dict[str, tuple[dict[str, Any], int, list[str], str]]
 
 @pytest.fixture(scope="module")
 def seen() -> Seen:
-    """Two at a time: they measure, so the machine must not be full."""
-    with ThreadPoolExecutor(2) as pool:
+    """Three at a time: they wait most of the time, but they measure, so the machine must not be full."""
+    with ThreadPoolExecutor(3) as pool:
         made = {name: pool.submit(_seen, modes, options) for name, (modes, options) in RUNS.items()}
         return {name: each.result() for name, each in made.items()}
 
@@ -154,7 +154,7 @@ def test_second_ctrl_c_ends_at_once(service: Service) -> None:
 
 
 def test_killed_client_leaves_no_word_in_the_service(service: Service) -> None:
-    for _ in range(3):
+    for _ in range(2):
         process = _started(service, "-d", "60s", READ_ONLY)
         process.kill()
         process.communicate()
@@ -163,7 +163,7 @@ def test_killed_client_leaves_no_word_in_the_service(service: Service) -> None:
 
 def test_stopped_service_has_its_reading() -> None:
     with running() as service:
-        process = _started(service, "--json", READ_ONLY, "-d", "5s")
+        process = _started(service, "--json", READ_ONLY, "-d", "4s")
         os.kill(service.process.pid, signal.SIGSTOP)
         time.sleep(1.5)
         os.kill(service.process.pid, signal.SIGCONT)
