@@ -286,6 +286,7 @@ class Claim:
     weight: float = 1.0
     direct: bool = True  # seen inside the stall, not concluded from a quantity
     slack_s: float = 0.0  # how far its position may be off: stamps of whole seconds
+    task: str = ""  # the only one that waited, where a live watch tells
 
 
 class StallKind(StrEnum):
@@ -302,6 +303,7 @@ class Stall:
     excess_s: float
     name: str  # the operation, or "event loop"
     place: Place
+    task: str = ""  # that was late, where a live watch tells
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ def _may_own(claim: Claim, stall: Stall, cause: Cause) -> bool:
     """Only what holds the loop owns loop stalls; a wait owns an operation only from inside it."""
     if claim.interval.end_s <= stall.interval.start_s or claim.interval.start_s >= stall.interval.end_s:
         return False
+    if claim.task and stall.task and claim.task != stall.task:
+        return False  # somebody else waited, at the same time
     holds_loop = cause.layer in LOOP_LAYERS and cause.id not in OWN_WAITS
     if stall.kind is StallKind.LOOP:
         if cause.id in OWN_WAITS and claim.interval.seconds > HOLDS_RATIO * stall.interval.seconds:

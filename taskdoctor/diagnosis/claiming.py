@@ -13,6 +13,7 @@ from taskdoctor.diagnosis.fingerprint import EQUAL, held_by_work
 from taskdoctor.diagnosis.growth import HELD, growths, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.diagnosis.robust import quantile
+from taskdoctor.diagnosis.stalls import task_of
 from taskdoctor.model import Claim, Event, Evidence, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
 
 HOLDING_LANES = frozenset(
@@ -277,7 +278,8 @@ def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str
         key=event.key or "?",
         kind=event.kind,
     )
-    return Claim(cause, interval, Evidence(text, str(event.place)), weight, slack_s=2 * event.uncertainty_s)
+    evidence = Evidence(text, str(event.place))
+    return Claim(cause, interval, evidence, weight, slack_s=2 * event.uncertainty_s, task=task_of(event))
 
 
 def duration_text(length_s: float) -> str:

@@ -178,13 +178,13 @@ class Probe:
         self.stacks: deque[tuple[float, Chain]] = deque(maxlen=MOST_NEWS)
         self.silences: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
         self.trips: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
-        self.waits: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
-        self.lives: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
+        self.waits: deque[tuple[float, float, str, Chain, int]] = deque(maxlen=MOST_NEWS)
+        self.lives: deque[tuple[float, float, str, Chain, int]] = deque(maxlen=MOST_NEWS)
         self.sizes: deque[tuple[float, str, int, bool]] = deque(maxlen=MOST_NEWS)
         self.queues: dict[int, tuple[weakref.ref[Any], str, int]] = {}  # with the size that was told last
         self.sizes_due_s = 0.0
         self.works: dict[int, tuple[int, float, Chain]] = {}  # by thread: the frame of its call, since, stack
-        self.jobs: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
+        self.jobs: deque[tuple[float, float, str, Chain, int]] = deque(maxlen=MOST_NEWS)
         self.monitor: Any = None  # known from the first question on
         self.untold: dict[str, list[Any]] = {}  # told, but perhaps not heard
         self.told = 0
@@ -361,17 +361,17 @@ class Probe:
         for thread, (begun_id, since_s, chain) in self.works.items():
             ended = thread not in now or now[thread][0] != begun_id
             if ended and now_s - since_s >= SHORTEST_WAIT_S:
-                self.jobs.append((time.time(), now_s - since_s, "", chain))
+                self.jobs.append((time.time(), now_s - since_s, "", chain, 0))
         self.works = now
 
     def waited(self, entry: Known, now_s: float) -> None:
         if now_s - entry.since_s >= SHORTEST_WAIT_S:
-            self.waits.append((time.time(), now_s - entry.since_s, entry.name, entry.chain))
+            self.waits.append((time.time(), now_s - entry.since_s, entry.name, entry.chain, entry.coroutine))
 
     def ended(self, entry: Known, now_s: float, wall_s: float) -> None:
         self.waited(entry, now_s)
         if not entry.was_there:
-            self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1]))
+            self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1], entry.coroutine))
 
     def measure_queues(self) -> None:
         for key, (reference, label, before) in list(self.queues.items()):
@@ -472,10 +472,10 @@ class Probe:
             "stacks": [(at_s, names.stack(stack)) for at_s, stack in news["stacks"]],
             "silences": news["silences"],
             "trips": news["trips"],
-            "waits": [(*each[:3], names.stack(each[3])) for each in news["waits"]],
+            "waits": [(*each[:3], names.stack(each[3]), each[4]) for each in news["waits"]],
             "sizes": news["sizes"],
-            "jobs": [(*each[:3], names.stack(each[3])) for each in news["jobs"]],
-            "lives": [(*each[:3], names.stack(each[3])) for each in news["lives"]],
+            "jobs": [(*each[:3], names.stack(each[3]), each[4]) for each in news["jobs"]],
+            "lives": [(*each[:3], names.stack(each[3]), each[4]) for each in news["lives"]],
             "count": self.count,
             "groups": [
                 (each.name, names.stack(each.chain), each.count, each.age_s, each.waited_s, each.site)
