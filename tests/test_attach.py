@@ -147,7 +147,7 @@ def test_second_ctrl_c_ends_at_once(service: Service) -> None:
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        code, _, _ = _ended(process, within_s=5.0)
+        code, _, _ = _ended(process, within_s=4.0)
     finally:
         os.kill(service.process.pid, signal.SIGCONT)
     assert code == 130
@@ -195,7 +195,7 @@ def test_terminal_port_that_never_binds_to_ipv6_leaves_the_web_port() -> None:
 
 def test_saved_watch_is_judged_again(service: Service, tmp_path: Path) -> None:
     path = tmp_path / "watch.json"
-    first = attach(service.address, "--json", READ_ONLY, "-d", "2s", "--save", str(path))
+    first = attach(service.address, "--json", READ_ONLY, "-d", "1s", "--save", str(path))
     command = [sys.executable, "-m", "taskdoctor", "verdict", "--json", str(path)]
     again = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
     once = json.loads(first.stdout)
@@ -206,7 +206,7 @@ def test_log_and_port_give_one_verdict(service: Service, tmp_path: Path) -> None
     log = tmp_path / "server.log"
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + 3600))  # a service an hour ahead
     log.write_text(f"{stamp}.100 INFO started\n{stamp}.200 INFO ready\n", encoding="utf-8")
-    run = attach(service.address, "--json", READ_ONLY, "-d", "2s", "--log", str(log))
+    run = attach(service.address, "--json", READ_ONLY, "-d", "1s", "--log", str(log))
     document = json.loads(run.stdout)
     assert [source["name"] for source in document["read"]["sources"]] == [service.address, "server.log"]
     assert document["window"]["seconds"] < 60

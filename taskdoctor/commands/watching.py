@@ -66,10 +66,12 @@ def watch(plan: Plan) -> list[Snapshot]:
             f"ssh -L {plan.address.port}:localhost:{plan.address.port} HOST, then attach to localhost"
         )
     channels = open_channels(plan.address)
+    patiently = False
     try:
         seen, began_s, ended_s = _watched(plan, channels)
+        patiently = True
     finally:
-        channels.close()
+        channels.close(at_once=not patiently)
     return [seen, *_logs(plan, began_s, ended_s)]
 
 
