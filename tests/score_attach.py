@@ -25,7 +25,7 @@ from taskdoctor.model import Event, Lane, Snapshot
 SETTLE_S = 3.0
 READY_S = 40.0
 CAUGHT_FROM_S = 0.1
-HELD = (Lane.BLOCKING, Lane.COMPUTING, Lane.LOGGING)
+HELD = (Lane.BLOCKING, Lane.COMPUTING, Lane.LOGGING, Lane.TEARDOWN)
 HOLDING = ("blocking-call", "slow-logging", "slow-teardown", "cpu-bound")  # faults with code on the loop
 ACCUSED = 0.3
 
