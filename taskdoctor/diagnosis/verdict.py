@@ -265,8 +265,10 @@ def _could_tell(trial: Trial, snapshots: Sequence[Snapshot]) -> bool:
 
 
 def _trivial(trial: Trial) -> bool:
-    """Jitter, or the tail that every healthy service has."""
+    """Jitter, or the tail that every healthy service has. What grows makes no jitter, when its own code is caught."""
     stalls = trial.timeline.stalls
+    if _grown_caught(trial):
+        return False
     window_s = max(trial.timeline.window.seconds, 1.0)
     busy_s = seconds(union(stall.interval for stall in stalls))
     longest_s = max(stall.excess_s for stall in stalls)
@@ -281,6 +283,16 @@ def _trivial(trial: Trial) -> bool:
     loop = [stall for stall in stalls if stall.kind is StallKind.LOOP and stall.excess_s >= TRIVIAL_S]
     done = sum(len(group.events) for group in trial.groups)
     return not loop and len(late) <= max(1, TAIL_SHARE * done) and all(stall.excess_s < TAIL_S for stall in late)
+
+
+def _grown_caught(trial: Trial) -> bool:
+    """Whether the stalls are owned by something that grows, measured inside of them, three times or more."""
+    owned = sum(
+        any(claim.direct and trial.causes[claim.cause].layer is Layer.GROWING for claim in share.claims)
+        for share in trial.shares
+        if share.stall.kind is StallKind.LOOP
+    )
+    return owned >= FINGERPRINTS
 
 
 def _doubts(trial: Trial, findings: Sequence[Finding]) -> list[str]:
