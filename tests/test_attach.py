@@ -219,6 +219,7 @@ def test_log_and_port_give_one_verdict(service: Service, tmp_path: Path) -> None
         (("-d", "0s"), "not a duration"),
         (("--by", "colour"), "no such grouping"),
         (("--until-stalls", "0"), "--until-stalls"),
+        (("--deep", "--read-only"), "Leave one of them out"),
     ],
 )
 def test_wrong_use(options: tuple[str, ...], said: str) -> None:
@@ -226,6 +227,12 @@ def test_wrong_use(options: tuple[str, ...], said: str) -> None:
     assert run.returncode == 2
     assert said in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_log_that_is_not_there_is_said_before_the_watch() -> None:
+    run = attach("localhost:1", "--log", "no-such.log")
+    assert run.returncode == 3
+    assert "no-such.log: no such file" in run.stderr
 
 
 def test_nothing_there() -> None:

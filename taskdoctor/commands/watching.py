@@ -58,6 +58,16 @@ def table_by(text: str) -> str:
     return text
 
 
+def check(plan: Plan) -> None:
+    """What would be found out too late, after the watch. Raises UsageError, UnreadableError."""
+    if plan.read_only and plan.deep:
+        raise UsageError("--deep installs more, --read-only nothing", hint="Leave one of them out.")
+    if plan.logs:
+        from taskdoctor.collectors.logs.inputs import find_inputs
+
+        find_inputs(plan.logs)
+
+
 def watch(plan: Plan) -> list[Snapshot]:
     """What was seen, one snapshot per collector. Raises ChannelError when there is nothing to attach to."""
     if not plan.address.is_loopback:
