@@ -117,7 +117,7 @@ def judged(folder: Path, fault: str, cause: str, seed: int) -> Score | None:
 
 def _inside(stall: dict[str, Any], snapshot: Snapshot) -> bool:
     source = snapshot.sources[0]
-    return (source.first_s or 0) <= stall["start_s"] and stall["end_s"] <= (source.last_s or 0)
+    return bool((source.first_s or 0) <= stall["start_s"] and stall["end_s"] <= (source.last_s or 0))
 
 
 def _made(truth: dict[str, Any], snapshot: Snapshot) -> Iterator[tuple[float, float]]:
