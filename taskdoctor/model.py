@@ -287,6 +287,7 @@ class Claim:
     direct: bool = True  # seen inside the stall, not concluded from a quantity
     slack_s: float = 0.0  # how far its position may be off: stamps of whole seconds
     guessed: bool = False  # what its line means was told from the words of a stranger
+    task: str = ""  # the only one that waited, where a live watch tells
 
 
 class StallKind(StrEnum):
@@ -303,6 +304,7 @@ class Stall:
     excess_s: float
     name: str  # the operation, or "event loop"
     place: Place
+    task: str = ""  # that was late, where a live watch tells
 
 
 @dataclass(frozen=True, slots=True)

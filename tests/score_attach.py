@@ -25,7 +25,7 @@ from taskdoctor.model import Event, Lane, Snapshot
 SETTLE_S = 3.0
 READY_S = 40.0
 CAUGHT_FROM_S = 0.1
-HELD = (Lane.BLOCKING, Lane.COMPUTING, Lane.LOGGING)
+HELD = (Lane.BLOCKING, Lane.COMPUTING, Lane.LOGGING, Lane.TEARDOWN)
 HOLDING = ("blocking-call", "slow-logging", "slow-teardown", "cpu-bound")  # faults with code on the loop
 ACCUSED = 0.3
 
@@ -37,6 +37,7 @@ class Score(NamedTuple):
     said: tuple[tuple[str, float], ...]
     stalls: int  # of the loop, by the service's own meter, that the fault made
     caught: int  # of these, with a frame of the application
+    late: int  # stalls and late operations inside the watch, by the service's own meter
 
     @property
     def first(self) -> bool:
@@ -110,7 +111,13 @@ def judged(folder: Path, fault: str, cause: str, seed: int) -> Score | None:
     truth = json.loads(truth_path.read_text(encoding="utf-8")) if truth_path.exists() else {}
     made = list(_made(truth, snapshots[0])) if fault in HOLDING else []
     caught = sum(_is_caught(stall, snapshots[0]) for stall in made)
-    return Score(f"{fault}-{seed}", cause, verdict.status.value, said, len(made), caught)
+    late = sum(_inside(stall, snapshots[0]) for stall in truth.get("stalls", ()))
+    return Score(f"{fault}-{seed}", cause, verdict.status.value, said, len(made), caught, late)
+
+
+def _inside(stall: dict[str, Any], snapshot: Snapshot) -> bool:
+    source = snapshot.sources[0]
+    return bool((source.first_s or 0) <= stall["start_s"] and stall["end_s"] <= (source.last_s or 0))
 
 
 def _made(truth: dict[str, Any], snapshot: Snapshot) -> Iterator[tuple[float, float]]:
@@ -164,7 +171,7 @@ def _row(score: Score) -> None:
     mark = "ok " if score.first else "2nd" if score.second else "-- "
     said = ", ".join(f"{cause} {probability:.2f}" for cause, probability in score.said)
     caught = f"{score.caught}/{score.stalls}" if score.stalls else ""
-    print(f"{mark} {score.name:26} {score.status:22} {caught:6} {said}", flush=True)  # noqa: T201
+    print(f"{mark} {score.name:26} {score.late:3} late  {score.status:22} {caught:6} {said}", flush=True)  # noqa: T201
 
 
 def _sums(scores: list[Score]) -> None:
@@ -173,6 +180,8 @@ def _sums(scores: list[Score]) -> None:
     stalls, caught = sum(score.stalls for score in scores), sum(score.caught for score in scores)
     print(f"\nfirst: {sum(s.first for s in faulty)} of {len(faulty)}")  # noqa: T201
     print(f"first or second: {sum(s.second for s in faulty)} of {len(faulty)}")  # noqa: T201
+    shown = [score for score in faulty if score.late]
+    print(f"first, where anything was late: {sum(s.first for s in shown)} of {len(shown)}")  # noqa: T201
     print(f"healthy accused: {sum(not s.first for s in healthy)} of {len(healthy)}")  # noqa: T201
     print(f"stalls with code on the loop caught with their frame: {caught} of {stalls}")  # noqa: T201
 

@@ -43,11 +43,11 @@ def _seen(modes: tuple[str, ...], options: tuple[str, ...]) -> tuple[dict[str, A
 
 
 RUNS = {
-    "healthy": (("hostile",), (READ_ONLY, "-d", "3s")),
-    "blocking": (("blocking",), (READ_ONLY, "-d", "5s")),
-    "computing": (("computing",), (READ_ONLY, "-d", "5s")),
-    "native": (("native",), (READ_ONLY, "-d", "5s")),
-    "waiting": (("waiting",), (READ_ONLY, "-d", "3s", "--by", "waiting", "--filter", "leaf")),
+    "healthy": (("hostile",), (READ_ONLY, "-d", "2s")),
+    "blocking": (("blocking",), (READ_ONLY, "-d", "4s")),
+    "computing": (("computing",), (READ_ONLY, "-d", "4s")),
+    "native": (("native",), (READ_ONLY, "-d", "4s")),
+    "waiting": (("waiting",), (READ_ONLY, "-d", "2s", "--by", "waiting", "--filter", "leaf")),
     "until": (("blocking",), (READ_ONLY, "-d", "30s", "--until-stalls", "2")),
 }
 Seen = dict[str, tuple[dict[str, Any], int, list[str], str]]
@@ -55,8 +55,8 @@ Seen = dict[str, tuple[dict[str, Any], int, list[str], str]]
 
 @pytest.fixture(scope="module")
 def seen() -> Seen:
-    """Two at a time: they measure, so the machine must not be full."""
-    with ThreadPoolExecutor(2) as pool:
+    """Three at a time: they wait most of the time, but they measure, so the machine must not be full."""
+    with ThreadPoolExecutor(3) as pool:
         made = {name: pool.submit(_seen, modes, options) for name, (modes, options) in RUNS.items()}
         return {name: each.result() for name, each in made.items()}
 
@@ -147,14 +147,14 @@ def test_second_ctrl_c_ends_at_once(service: Service) -> None:
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        code, _, _ = _ended(process, within_s=5.0)
+        code, _, _ = _ended(process, within_s=4.0)
     finally:
         os.kill(service.process.pid, signal.SIGCONT)
     assert code == 130
 
 
 def test_killed_client_leaves_no_word_in_the_service(service: Service) -> None:
-    for _ in range(3):
+    for _ in range(2):
         process = _started(service, "-d", "60s", READ_ONLY)
         process.kill()
         process.communicate()
@@ -163,7 +163,7 @@ def test_killed_client_leaves_no_word_in_the_service(service: Service) -> None:
 
 def test_stopped_service_has_its_reading() -> None:
     with running() as service:
-        process = _started(service, "--json", READ_ONLY, "-d", "5s")
+        process = _started(service, "--json", READ_ONLY, "-d", "4s")
         os.kill(service.process.pid, signal.SIGSTOP)
         time.sleep(1.5)
         os.kill(service.process.pid, signal.SIGCONT)
@@ -195,7 +195,7 @@ def test_terminal_port_that_never_binds_to_ipv6_leaves_the_web_port() -> None:
 
 def test_saved_watch_is_judged_again(service: Service, tmp_path: Path) -> None:
     path = tmp_path / "watch.json"
-    first = attach(service.address, "--json", READ_ONLY, "-d", "2s", "--save", str(path))
+    first = attach(service.address, "--json", READ_ONLY, "-d", "1s", "--save", str(path))
     command = [sys.executable, "-m", "taskdoctor", "verdict", "--json", str(path)]
     again = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
     once = json.loads(first.stdout)
@@ -206,7 +206,7 @@ def test_log_and_port_give_one_verdict(service: Service, tmp_path: Path) -> None
     log = tmp_path / "server.log"
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + 3600))  # a service an hour ahead
     log.write_text(f"{stamp}.100 INFO started\n{stamp}.200 INFO ready\n", encoding="utf-8")
-    run = attach(service.address, "--json", READ_ONLY, "-d", "2s", "--log", str(log))
+    run = attach(service.address, "--json", READ_ONLY, "-d", "1s", "--log", str(log))
     document = json.loads(run.stdout)
     assert [source["name"] for source in document["read"]["sources"]] == [service.address, "server.log"]
     assert document["window"]["seconds"] < 60
@@ -219,6 +219,7 @@ def test_log_and_port_give_one_verdict(service: Service, tmp_path: Path) -> None
         (("-d", "0s"), "not a duration"),
         (("--by", "colour"), "no such grouping"),
         (("--until-stalls", "0"), "--until-stalls"),
+        (("--deep", "--read-only"), "Leave one of them out"),
     ],
 )
 def test_wrong_use(options: tuple[str, ...], said: str) -> None:
@@ -226,6 +227,12 @@ def test_wrong_use(options: tuple[str, ...], said: str) -> None:
     assert run.returncode == 2
     assert said in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_log_that_is_not_there_is_said_before_the_watch() -> None:
+    run = attach("localhost:1", "--log", "no-such.log")
+    assert run.returncode == 3
+    assert "no-such.log: no such file" in run.stderr
 
 
 def test_nothing_there() -> None:

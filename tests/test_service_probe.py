@@ -23,7 +23,7 @@ from taskdoctor.collectors.service.observed import Watched
 from taskdoctor.collectors.service.probe import Probe
 from taskdoctor.collectors.service.readings import blocked
 from taskdoctor.collectors.service.wire import ChannelError, SilentError
-from taskdoctor.model import Reading
+from taskdoctor.model import BlockedStack, Reading
 from tests.services import Service, attach, running
 
 CYCLES = 50
@@ -59,19 +59,31 @@ def watched(service: Service, seconds: float) -> Watched:
     return found
 
 
-@pytest.mark.parametrize(
-    ("mode", "reading", "function"),
-    [
-        ("blocking", Reading.WAITING, "slow_disk"),
-        ("computing", Reading.ON_LOOP, "computing"),
-        ("native", Reading.GIL_HELD, "native"),
-    ],
-)
-def test_held_loop_has_its_frame_and_its_reading(mode: str, reading: Reading, function: str) -> None:
+HELD = {
+    "blocking": (Reading.WAITING, "slow_disk"),
+    "computing": (Reading.ON_LOOP, "computing"),
+    "native": (Reading.GIL_HELD, "native"),
+}
+
+
+def _held(mode: str) -> tuple[BlockedStack, ...]:
     with running(mode) as service:
-        stacks = [stack for stack in blocked(watched(service, 3.0)) if stack.reading is reading]
-    assert any(function in frame for stack in stacks for frame in stack.frames)
+        found = blocked(watched(service, 3.0))
     assert service.lines == []
+    return found
+
+
+@pytest.fixture(scope="module")
+def held() -> dict[str, tuple[BlockedStack, ...]]:
+    with ThreadPoolExecutor(len(HELD)) as pool:
+        return dict(zip(HELD, pool.map(_held, HELD), strict=True))
+
+
+@pytest.mark.parametrize("mode", HELD)
+def test_held_loop_has_its_frame_and_its_reading(held: dict[str, tuple[BlockedStack, ...]], mode: str) -> None:
+    reading, function = HELD[mode]
+    stacks = [stack for stack in held[mode] if stack.reading is reading]
+    assert any(function in frame for stack in stacks for frame in stack.frames)
 
 
 def test_tasks_are_grouped_inside() -> None:
@@ -92,20 +104,24 @@ def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> No
         attach(service.address, "-d", "1s")  # what a first client makes the monitor itself import stays
         before = _settled(inspected, lambda now: "taskdoctor-probe" not in now["threads"] and not now["prompt"])
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda _: _cycle(service), range(CYCLES)))
-            list(pool.map(lambda seed: _killed(service, random.Random(seed)), range(KILLED)))
+            killed = [pool.submit(_killed, service, random.Random(seed)) for seed in range(KILLED)]
+            cycles = [pool.submit(_cycle, service, with_probe=number % 4 == 0) for number in range(CYCLES)]
+            for each in (*killed, *cycles):
+                each.result()
         after = _settled(inspected, lambda now: now == before)
     assert {name: after[name] for name in after if after[name] != before[name]} == {}
     assert "".join(service.lines[:20]) == ""
 
 
-def _cycle(service: Service) -> None:
+def _cycle(service: Service, *, with_probe: bool) -> None:
     """Those that meet another console come in as its guest, or do without."""
-    try:
-        with probed(service) as (channels, probe):
-            probe.poll(channels.command, Watched())
-    except ChannelError:
+    if not with_probe:
+        channels = open_channels(parse_address(service.address))
+        channels.command("stacktrace")
+        channels.close()
         return
+    with suppress(ChannelError), probed(service) as (channels, probe):
+        probe.poll(channels.command, Watched())
 
 
 def _killed(service: Service, rng: random.Random) -> None:
@@ -130,12 +146,12 @@ def test_no_probe_while_the_loop_does_not_turn() -> None:
     with running() as service:
         os.kill(service.process.pid, signal.SIGSTOP)
         started = subprocess.Popen(
-            [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "2s"],
+            [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "1s"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        time.sleep(3.0)
+        time.sleep(2.0)
         os.kill(service.process.pid, signal.SIGCONT)
         _, err = started.communicate(timeout=20)
         assert "Traceback" not in err

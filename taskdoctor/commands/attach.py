@@ -45,7 +45,7 @@ def command(
     from taskdoctor.causes import all_causes
     from taskdoctor.collectors.service.address import parse_address
     from taskdoctor.collectors.service.assembling import Table
-    from taskdoctor.commands.watching import Plan, seconds_of, table_by, watch
+    from taskdoctor.commands.watching import Plan, check, seconds_of, table_by, watch
     from taskdoctor.diagnosis.verdict import judge
 
     slow_s = ending.slow_seconds(slow)
@@ -58,6 +58,7 @@ def command(
         logs=tuple(log or ()),
         table=Table(table_by(by), all, filter),
     )
+    check(plan)
     snapshots = watch(plan)
     verdict = judge(snapshots, all_causes(), slow_s=slow_s)
     ending.save(snapshots, save)

@@ -58,6 +58,16 @@ def table_by(text: str) -> str:
     return text
 
 
+def check(plan: Plan) -> None:
+    """What would be found out too late, after the watch. Raises UsageError, UnreadableError."""
+    if plan.read_only and plan.deep:
+        raise UsageError("--deep installs more, --read-only nothing", hint="Leave one of them out.")
+    if plan.logs:
+        from taskdoctor.collectors.logs.inputs import find_inputs
+
+        find_inputs(plan.logs)
+
+
 def watch(plan: Plan) -> list[Snapshot]:
     """What was seen, one snapshot per collector. Raises ChannelError when there is nothing to attach to."""
     if not plan.address.is_loopback:
@@ -66,10 +76,12 @@ def watch(plan: Plan) -> list[Snapshot]:
             f"ssh -L {plan.address.port}:localhost:{plan.address.port} HOST, then attach to localhost"
         )
     channels = open_channels(plan.address)
+    patiently = False
     try:
         seen, began_s, ended_s = _watched(plan, channels)
+        patiently = True
     finally:
-        channels.close()
+        channels.close(at_once=not patiently)
     return [seen, *_logs(plan, began_s, ended_s)]
 
 

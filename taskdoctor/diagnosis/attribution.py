@@ -83,6 +83,8 @@ class _Index:
 
 def _may_own(claim: Claim, stall: Stall, cause: Cause) -> bool:
     """Of a claim that overlaps: only what holds the loop owns loop stalls; a wait owns an operation from inside it."""
+    if claim.task and stall.task and claim.task != stall.task:
+        return False  # somebody else waited, at the same time
     holds_loop = cause.layer in LOOP_LAYERS and cause.id not in OWN_WAITS
     if stall.kind is StallKind.LOOP:
         if cause.id in OWN_WAITS and claim.interval.seconds > HOLDS_RATIO * stall.interval.seconds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from heapq import nsmallest
 from statistics import median
@@ -13,6 +13,8 @@ from taskdoctor.diagnosis.exposure import co_occurrence
 from taskdoctor.diagnosis.fingerprint import EQUAL, held_by_work
 from taskdoctor.diagnosis.growth import HELD, growths, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
+from taskdoctor.diagnosis.robust import quantile
+from taskdoctor.diagnosis.stalls import task_of
 from taskdoctor.model import Claim, Event, Evidence, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
 
 HOLDING_LANES = frozenset(
@@ -21,6 +23,7 @@ HOLDING_LANES = frozenset(
 )  # all of such a span is lost time; of any other wait, only what is beyond its own normal
 MOST, MOST_PER_STALL = 500, 4  # claims of one kind; the longest own what there is to own
 ENOUGH_NORMAL = 5  # spans outside of stalls that make a normal
+USUAL_LANES = frozenset({Lane.UPSTREAM, Lane.DISK})  # work that is done all the time
 BY_CHANCE = 0.05
 ENRICHED = 1.5  # as often inside of stalls as their share of the time would give: not by chance any more
 MEANINGFUL_S = 0.001
@@ -93,13 +96,23 @@ def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> 
             yield event, interval
 
 
-def _normals(events: Iterable[Event], busy: Sequence[Interval]) -> dict[tuple[str, str], float]:
+def _normals(events: Sequence[Event], busy: Sequence[Interval]) -> dict[tuple[str, str], float]:
     """How long each kind of wait takes when nothing is late: the median outside of stalls, where there are enough."""
     calm: dict[tuple[str, str], list[float]] = defaultdict(list)
     for event in events:
         if covered_s(Interval(event.start_s, event.end_s), busy) < 0.5 * (event.seconds or 0.0):
             calm[event.kind, event.label].append(event.seconds or 0.0)
-    return {name: median(lengths) for name, lengths in calm.items() if len(lengths) >= ENOUGH_NORMAL}
+    normals = {name: median(lengths) for name, lengths in calm.items() if len(lengths) >= ENOUGH_NORMAL}
+    return {**_usual_work(events), **normals}
+
+
+def _usual_work(events: Sequence[Event]) -> dict[tuple[str, str], float]:
+    """Where a live watch was late all the time: what the quicker calls to a peer took, or the quicker file scans."""
+    lengths: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for event in events:
+        if event.lane in USUAL_LANES and event.kind.startswith("live-"):
+            lengths[event.kind, event.label].append(event.seconds or 0.0)
+    return {name: quantile(sorted(found), 0.25) for name, found in lengths.items() if len(found) >= 2 * ENOUGH_NORMAL}
 
 
 def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight: float, say: str) -> tuple[Claim, ...]:
@@ -298,7 +311,8 @@ def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str
     )
     evidence = Evidence(text, str(event.place))
     guessed = event.kind.startswith(GUESSED)
-    return Claim(cause, interval, evidence, weight, slack_s=2 * event.uncertainty_s, guessed=guessed)
+    slack_s = 2 * event.uncertainty_s
+    return Claim(cause, interval, evidence, weight, slack_s=slack_s, guessed=guessed, task=task_of(event))
 
 
 def duration_text(length_s: float) -> str:

@@ -29,6 +29,7 @@ CROWD_RATIO = 4.0  # ... unless far beyond normal
 SECOND_MODE, MODE_COUNT, MODE_RATIO = 0.08, 40, 2.0  # so many that take so alike are a second mode too
 INNER_LANES = frozenset({Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS})
 WAIT_RATIO = 3.0  # of what four in five of such waits exceed
+CLIENT_RATIO = 10.0  # a person, or a sound that is played, takes its time; a watch knows how much as a rule
 WAIT_S = 1.0  # a logged wait that makes a stall by itself when no operation line covers it
 REPEATED = 3  # failures of one kind that make stalls; one is an error line
 FAILURE_S = 0.9  # what a failure without a length counts for; accept() is tried again each second
@@ -176,6 +177,7 @@ def late_operations(group: Work) -> list[Stall]:
             (event.seconds or 0.0) - group.normal_s,
             group.name,
             event.place,
+            task_of(event),
         )
         for event in group.events
         if _is_late(event.seconds or 0.0, group.normal_s, limit_s)
@@ -235,18 +237,28 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
             if len(events) >= max(FEW_WAITS, SELDOM * most) and not _only_long_ones(lane, events)
             else 0.0
         )
-        known = told if lane in INNER_LANES or _only_long_ones(lane, events) else covered
+        seen_live = bool(events) and all(event.kind.startswith("live-") for event in events)
+        if seen_live and lane is Lane.CLIENT and len(events) < ENOUGH:
+            continue
+        known = told if lane in INNER_LANES or seen_live else covered
+        ratio = CLIENT_RATIO if seen_live and lane is Lane.CLIENT else WAIT_RATIO
         for event in events:
             length_s = event.seconds or 0.0
             interval = Interval(event.start_s, event.end_s)
-            if length_s >= max(WAIT_S, WAIT_RATIO * usual_s) and not known(interval):
-                yield Stall(StallKind.OPERATION, interval, length_s - usual_s, f"waiting ({lane.value})", event.place)
+            if length_s >= max(WAIT_S, ratio * usual_s) and not known(interval):
+                name = f"waiting ({lane.value})"
+                yield Stall(StallKind.OPERATION, interval, length_s - usual_s, name, event.place, task_of(event))
 
 
 def _only_long_ones(lane: Lane, events: Sequence[Event]) -> bool:
     """Whether these waits were seen because they were long: a live watch notes no others of what is no work."""
     never_work = lane in INNER_LANES or lane is Lane.BACKOFF
     return never_work and bool(events) and all(event.kind.startswith("live-") for event in events)
+
+
+def task_of(event: Event) -> str:
+    """Which task an event of a live watch is of; a line of a log tells its worker, in which many tasks run."""
+    return event.worker if event.kind.startswith("live-") else ""
 
 
 class _Covers:

@@ -194,10 +194,9 @@ def _findings(trial: Trial) -> tuple[Finding, ...]:
 
 def _capped(probability: float, name: str, trial: Trial) -> float:
     """Nothing is certain: less so of few stalls, or without anything measured inside one."""
-    if len(union(share.stall.interval for share in trial.shares)) == 1:
-        return min(probability, ONE_CAP)
     if len(trial.shares) <= 2:
-        return min(probability, FEW_CAP)
+        incidents = union(share.stall.interval for share in trial.shares)
+        return min(probability, FEW_CAP if len(incidents) > 1 else ONE_CAP)
     mine = [claim for share in trial.shares for claim in share.claims if claim.cause == name]
     if sum(claim.guessed for claim in mine) > 0.5 * len(mine):
         return min(probability, GUESSED_CAP)
@@ -272,8 +271,10 @@ def _could_tell(trial: Trial, snapshots: Sequence[Snapshot]) -> bool:
 
 
 def _trivial(trial: Trial) -> bool:
-    """Jitter, or the tail that every healthy service has."""
+    """Jitter, or the tail that every healthy service has. What grows makes no jitter, when its own code is caught."""
     stalls = trial.timeline.stalls
+    if _grown_caught(trial):
+        return False
     window_s = max(trial.timeline.window.seconds, 1.0)
     busy_s = seconds(union(stall.interval for stall in stalls))
     longest_s = max(stall.excess_s for stall in stalls)
@@ -290,6 +291,16 @@ def _trivial(trial: Trial) -> bool:
     normal_s = {group.name: group.normal_s for group in trial.groups}
     tail = all(stall.excess_s < max(TAIL_S, TAIL_RATIO * normal_s.get(stall.name, 0.0)) for stall in late)
     return not loop and len(late) <= max(1, TAIL_SHARE * done) and tail
+
+
+def _grown_caught(trial: Trial) -> bool:
+    """Whether the stalls are owned by something that grows, measured inside of them, three times or more."""
+    owned = sum(
+        any(claim.direct and trial.causes[claim.cause].layer is Layer.GROWING for claim in share.claims)
+        for share in trial.shares
+        if share.stall.kind is StallKind.LOOP
+    )
+    return owned >= FINGERPRINTS
 
 
 def _doubts(trial: Trial, findings: Sequence[Finding]) -> list[str]:

@@ -49,6 +49,7 @@ MOST_OBJECTS = 3000
 MOST_DEPTH = 4  # from a local of a coroutine: service.backend.history.lines
 MOST_QUEUES = 100
 WORKERS = "concurrent/futures/thread.py"
+MAKERS = ("/asyncio/", "/aiomonitor/")  # frames between a task and who wanted it
 
 Called = tuple[str, int, str, str]  # file, line, function, its qualified name
 Chain = tuple[Called, ...]
@@ -126,7 +127,7 @@ def name_of(task: asyncio.Task[Any], coroutine: object) -> str:
 class Known:
     """One task from look to look; of the task itself nothing is kept."""
 
-    __slots__ = ("born_s", "chain", "coroutine", "look", "name", "since_s", "was_there")
+    __slots__ = ("born_s", "chain", "coroutine", "look", "name", "since_s", "site", "was_there")
 
     def __init__(self, name: str, coroutine: int, chain: Chain, born_s: float, was_there: bool) -> None:
         self.name = name
@@ -136,15 +137,17 @@ class Known:
         self.born_s = born_s
         self.was_there = was_there
         self.look = 0  # the last that saw it
+        self.site: str | None = None  # where it was made; "": the monitor does not know
 
 
 class Group:
     """Tasks of one coroutine that wait at one place."""
 
-    __slots__ = ("age_s", "chain", "count", "name", "waited_s")
+    __slots__ = ("age_s", "chain", "count", "name", "site", "waited_s")
 
-    def __init__(self, name: str, chain: Chain) -> None:
+    def __init__(self, name: str, chain: Chain, site: str) -> None:
         self.name = name
+        self.site = site
         self.chain = chain
         self.count = 0
         self.age_s: float | None = None
@@ -175,13 +178,14 @@ class Probe:
         self.stacks: deque[tuple[float, Chain]] = deque(maxlen=MOST_NEWS)
         self.silences: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
         self.trips: deque[tuple[float, float]] = deque(maxlen=MOST_NEWS)
-        self.waits: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
-        self.lives: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
+        self.waits: deque[tuple[float, float, str, Chain, int]] = deque(maxlen=MOST_NEWS)
+        self.lives: deque[tuple[float, float, str, Chain, int]] = deque(maxlen=MOST_NEWS)
         self.sizes: deque[tuple[float, str, int, bool]] = deque(maxlen=MOST_NEWS)
         self.queues: dict[int, tuple[weakref.ref[Any], str, int]] = {}  # with the size that was told last
         self.sizes_due_s = 0.0
         self.works: dict[int, tuple[int, float, Chain]] = {}  # by thread: the frame of its call, since, stack
-        self.jobs: deque[tuple[float, float, str, Chain]] = deque(maxlen=MOST_NEWS)
+        self.jobs: deque[tuple[float, float, str, Chain, int]] = deque(maxlen=MOST_NEWS)
+        self.monitor: Any = None  # known from the first question on
         self.untold: dict[str, list[Any]] = {}  # told, but perhaps not heard
         self.told = 0
         self.trip_began: float | None = None
@@ -264,7 +268,7 @@ class Probe:
         wall_s = time.time()
         self.looks += 1
         counts: dict[str, int] = {}
-        groups: dict[tuple[str, Chain], Group] = {}
+        groups: dict[tuple[str, Chain, str], Group] = {}
         done = 0
         for task in itertools.islice(tasks, MOST_TASKS):
             done += CHEAPER if self.see(task, now_s, wall_s, counts, groups) else 1
@@ -293,7 +297,7 @@ class Probe:
         now_s: float,
         wall_s: float,
         counts: dict[str, int],
-        groups: dict[tuple[str, Chain], Group],
+        groups: dict[tuple[str, Chain, str], Group],
     ) -> bool:
         """Whether it was looked into, not only counted."""
         coroutine = task.get_coro()
@@ -316,11 +320,25 @@ class Probe:
             self.waited(entry, now_s)
             entry.chain, entry.since_s = chain, now_s
         entry.look = self.looks
-        group = groups.get((name, chain))
+        if entry.site is None and self.monitor is not None:
+            entry.site = self.made_at(task, entry, now_s)
+        site = entry.site or ""
+        group = groups.get((name, chain, site))
         if group is None:
-            group = groups[name, chain] = Group(name, chain)
+            group = groups[name, chain, site] = Group(name, chain, site)
         group.add(entry, now_s)
         return True
+
+    def made_at(self, task: asyncio.Task[Any], entry: Known, now_s: float) -> str:
+        """Where and when it was made, where the monitor's own task factory noted it."""
+        began_s = getattr(task, "_started_at", None)
+        if isinstance(began_s, float):
+            entry.born_s, entry.was_there = now_s - (time.perf_counter() - began_s), False
+        stack = getattr(self.monitor, "_created_tracebacks", {}).get(task)
+        for frame in reversed(stack or ()):
+            if not any(part in frame.filename for part in MAKERS):
+                return f"{frame.filename}:{frame.lineno}"
+        return ""
 
     def see_workers(self, now_s: float) -> None:
         """What runs in the threads of executors, and since when: the same call is the same frame."""
@@ -343,17 +361,17 @@ class Probe:
         for thread, (begun_id, since_s, chain) in self.works.items():
             ended = thread not in now or now[thread][0] != begun_id
             if ended and now_s - since_s >= SHORTEST_WAIT_S:
-                self.jobs.append((time.time(), now_s - since_s, "", chain))
+                self.jobs.append((time.time(), now_s - since_s, "", chain, 0))
         self.works = now
 
     def waited(self, entry: Known, now_s: float) -> None:
         if now_s - entry.since_s >= SHORTEST_WAIT_S:
-            self.waits.append((time.time(), now_s - entry.since_s, entry.name, entry.chain))
+            self.waits.append((time.time(), now_s - entry.since_s, entry.name, entry.chain, entry.coroutine))
 
     def ended(self, entry: Known, now_s: float, wall_s: float) -> None:
         self.waited(entry, now_s)
         if not entry.was_there:
-            self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1]))
+            self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1], entry.coroutine))
 
     def measure_queues(self) -> None:
         for key, (reference, label, before) in list(self.queues.items()):
@@ -454,13 +472,14 @@ class Probe:
             "stacks": [(at_s, names.stack(stack)) for at_s, stack in news["stacks"]],
             "silences": news["silences"],
             "trips": news["trips"],
-            "waits": [(*each[:3], names.stack(each[3])) for each in news["waits"]],
+            "waits": [(*each[:3], names.stack(each[3]), each[4]) for each in news["waits"]],
             "sizes": news["sizes"],
-            "jobs": [(*each[:3], names.stack(each[3])) for each in news["jobs"]],
-            "lives": [(*each[:3], names.stack(each[3])) for each in news["lives"]],
+            "jobs": [(*each[:3], names.stack(each[3]), each[4]) for each in news["jobs"]],
+            "lives": [(*each[:3], names.stack(each[3]), each[4]) for each in news["lives"]],
             "count": self.count,
             "groups": [
-                (each.name, names.stack(each.chain), each.count, each.age_s, each.waited_s) for each in self.groups
+                (each.name, names.stack(each.chain), each.count, each.age_s, each.waited_s, each.site)
+                for each in self.groups
             ],
             "facts": self.facts(),
         }
@@ -498,7 +517,8 @@ class Probe:
         commands = monitor_commands()
         probe = self
 
-        def look(ctx: object, what: str) -> None:
+        def look(ctx: Any, what: str) -> None:  # noqa: ANN401
+            probe.monitor = ctx.obj
             commands.click.echo("TD1 " + json.dumps(probe.answer(what)))
 
         look = commands.click.argument("what")(commands.auto_command_done(look))
@@ -522,6 +542,7 @@ class Probe:
             else:
                 with contextlib.suppress(RuntimeError):  # a closed loop, whose timers are gone with it
                     self.loop.call_soon_threadsafe(handle.cancel)
+        self.monitor = None
         self.known, self.groups, self.untold, self.queues = {}, [], {}, {}
         while self.removals:
             self.removals.pop()()

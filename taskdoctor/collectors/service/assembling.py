@@ -15,6 +15,7 @@ from taskdoctor.model import Fact, Known, Service, Snapshot, Source
 BEAT = "the event loop"
 LOCAL_ONLY = "only where the service runs on this machine"
 PROBE_LOOKS_S = 0.025
+PROBE_FLOOR_S, STACKS_FLOOR_S = 0.08, 0.15  # what is shorter is missed, or is one look's chance
 PROBE_ONLY = "needs the probe or the console"
 
 
@@ -52,11 +53,19 @@ def snapshot(watch: Watch, channels: Channels, *, table: Table) -> Snapshot:
         gc_collections=_collections(watched.facts),
         gc_thresholds=next((f.gc_thresholds for f in reversed(watched.facts) if f.gc_thresholds), None),
         gc_frozen=next((f.gc_frozen for f in reversed(watched.facts) if f.gc_frozen is not None), None),
-        notes=(*channels.notes, *watch.notes),
+        notes=(_seen_through(watched, channels), *channels.notes, *watch.notes),
     )
     warnings = (f"the watch ended early: {watch.gone}",) if watch.gone else ()
     ordered = tuple(sorted(events, key=lambda event: event.at_s))
     return Snapshot(collector="attach", sources=(source,), events=ordered, warnings=warnings, service=service)
+
+
+def _seen_through(watched: Watched, channels: Channels) -> str:
+    """The ways in, and what is too short for them."""
+    names = (*channels.names, *(("probe",) if watched.facts else ()))
+    shortest_s = PROBE_FLOOR_S if watched.facts else STACKS_FLOOR_S
+    told = f"seen through: {', '.join(names)}"
+    return f"{told}; stalls of the loop from {shortest_s * 1000:.0f} ms up" if channels.port.session else told
 
 
 def lags_s(watched: Watched, now_s: float, *, cells: int, cell_s: float) -> list[float]:

@@ -18,13 +18,14 @@ from taskdoctor.collectors.service.port import Port, another_session, open_port
 from taskdoctor.collectors.service.stacks import is_idle, parse_stack
 from taskdoctor.collectors.service.telnet import TermSession
 from taskdoctor.collectors.service.web import Web
-from taskdoctor.collectors.service.wire import ChannelError, Farewell, SilentError
+from taskdoctor.collectors.service.wire import LEAVE_S, ChannelError, Farewell, SilentError
 
 WEB_STEP, CONSOLE_STEP = 1, 2  # where the other ports are by default, seen from the terminal port
 COMPARED_IDS = 2
 FEW_TASKS = 5_000  # listed freely
 FREE_LOOP_S = 5.0
 COMMAND_S = 2.0
+AT_ONCE_S = 0.1
 
 
 @dataclass(slots=True)
@@ -98,12 +99,12 @@ class Channels:
     def _ports(self) -> list[int]:
         return ports_of(self.target.pid) if self.target.pid is not None else []
 
-    def close(self) -> None:
-        """Leave everything politely; never raises."""
+    def close(self, *, at_once: bool = False) -> None:
+        """Leave everything politely; never raises. `at_once` leaves the waiting to the keeper."""
         for session in (self.second, self.port.session):
             if session is not None:
                 with contextlib.suppress(ChannelError):
-                    session.close()
+                    session.close(patience_s=AT_ONCE_S if at_once else LEAVE_S)
         self.keeper.close()
 
 

@@ -134,6 +134,7 @@ class Life:
     site: str = ""
     uncertainty_s: float = 0.0  # the period of the look
     own: bool = True  # the application's coroutine, as far as known; else a library's
+    task: str = ""  # which one, where the channel tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class Wait:
     chain: Stack
     ended: bool = True
     uncertainty_s: float = 0.0
+    task: str = ""  # which one, where the channel tells
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from taskdoctor.collectors.service.observed import (
     Wait,
     Watched,
 )
-from taskdoctor.collectors.service.stacks import is_application
+from taskdoctor.collectors.service.stacks import is_application, site_of
 from taskdoctor.collectors.service.wire import ChannelError
 
 MARK = "TD1 "
@@ -154,25 +154,26 @@ class _News:
             watched.round_trips.append(RoundTrip(self._at(at), _seconds(seconds)))
 
     def _of_tasks(self, watched: Watched) -> None:
-        for at, seconds, name, chain in self._rows("lives", 4):
+        for at, seconds, name, chain, task in self._rows("lives", 5):
             began = _stack(chain, self._frames)
             own = is_application(began[0]) if began else True
-            watched.lives.append(Life(self._at(at), _seconds(seconds), str(name), "", SCAN_S, own))
+            watched.lives.append(Life(self._at(at), _seconds(seconds), str(name), "", SCAN_S, own, _task(task)))
         for at, label, size, is_queue in self._rows("sizes", 4):
             watched.sizes.append(Size(self._at(at), str(label), _whole(size), bool(is_queue)))
         for kind, seen in (("waits", watched.waits), ("jobs", watched.jobs)):
-            for at, seconds, name, chain in self._rows(kind, 4):
+            for at, seconds, name, chain, task in self._rows(kind, 5):
                 stack = _stack(chain, self._frames)
-                seen.append(Wait(self._at(at), _seconds(seconds), str(name), stack, uncertainty_s=SCAN_S))
+                seen.append(Wait(self._at(at), _seconds(seconds), str(name), stack, True, SCAN_S, _task(task)))
 
     def _groups(self) -> Iterator[TaskGroupSample]:
-        for name, chain, count, age, waited in self._rows("groups", 5):
+        for name, chain, count, age, waited, site in self._rows("groups", 6):
             yield TaskGroupSample(
                 coroutine=str(name),
                 count=_whole(count),
                 chain=_stack(chain, self._frames),
                 oldest_s=_seconds(age) if age is not None else None,
                 waited_s=_seconds(waited),
+                site=_short(str(site)),
             )
 
     def _rows(self, name: str, width: int) -> list[Sequence[object]]:
@@ -236,3 +237,14 @@ def _three(value: object) -> tuple[int, int, int] | None:
     if not isinstance(value, list) or len(value) < 3:
         return None
     return _whole(value[0]), _whole(value[1]), _whole(value[2])
+
+
+def _task(number: object) -> str:
+    """Which task, as far as this watch is concerned."""
+    return f"{number:x}" if isinstance(number, int) and number else ""
+
+
+def _short(site: str) -> str:
+    """`app/chat.py:88` of a full path."""
+    file, _, line = site.rpartition(":")
+    return site_of(Frame(file, int(line[:9]), "")) if file and line.isdigit() else ""

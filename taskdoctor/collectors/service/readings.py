@@ -226,7 +226,7 @@ def _lane_of(run: Sequence[StackSample], stack: Stack, share: float | None, stat
     if _logs(stack):
         return Lane.LOGGING, Reading.WAITING if share is not None and share < BUSY_SHARE else Reading.ON_LOOP
     if share is not None:
-        waits = share < BUSY_SHARE
+        waits = share < BUSY_SHARE and state != "R"  # on a busy machine it computes as far as it is let
     elif state:
         waits = state in "SD"
     else:

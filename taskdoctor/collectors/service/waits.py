@@ -85,6 +85,7 @@ def _waits(
                 label=found.label,
                 site=found.site,
                 key=wait.coroutine,
+                worker=wait.task,
                 uncertainty_s=wait.uncertainty_s,
             )
 
@@ -184,6 +185,7 @@ def _lives(watched: Watched, place: Place) -> Iterator[Event]:
                 seconds=life.seconds,
                 label=life.coroutine,
                 site=life.site,
+                worker=life.task,
                 uncertainty_s=life.uncertainty_s,
             )
 

@@ -193,7 +193,9 @@ class Watch:
         while not self._over.wait(wait_s):
             began_s = time.monotonic()
             try:
-                self._take(self._records())
+                records = self._records()
+                wait_s = max(TASKS_EVERY_S, (time.monotonic() - began_s) / COST_SHARE)
+                self._take(records)
             except SilentError:
                 pass
             except GoneError:
@@ -204,7 +206,6 @@ class Watch:
             if not pace.freely:
                 self.notes.append(f"{pace.tasks:,} tasks: listed once")
                 return
-            wait_s = max(TASKS_EVERY_S, (time.monotonic() - began_s) / COST_SHARE)
 
     def _take(self, records: list[TaskRecord]) -> None:
         at_s = time.time()

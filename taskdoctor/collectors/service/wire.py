@@ -205,8 +205,11 @@ class Farewell:
             self._lifeline.close()
 
     def _start(self) -> None:
-        # One message is one socket: a stream would glue them together.
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            # One message is one socket: a stream would glue them together.
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError:
+            return  # macOS has no such sockets: a killed client is rude there
         script = str(Path(__file__).with_name("farewell.py"))
         try:
             subprocess.run(
