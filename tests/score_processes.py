@@ -30,7 +30,7 @@ def main() -> int:
 def _print(score: Score) -> None:
     print(f"{'case':<24} {'wanted':<22} {'seen':<10}")
     for sight in score.sights:
-        wanted = "/".join(sorted(sight.label.wanted)) or "-"
+        wanted = "/".join(sorted(str(kind or "-") for kind in sight.label.wanted))
         mark = "" if sight.is_right else "   WRONG"
         print(f"{sight.label.case:<24} {wanted:<22} {sight.seen or '-':<10}{mark}")
     orphans = sum(sight.label.is_orphan for sight in score.sights)

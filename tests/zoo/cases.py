@@ -19,13 +19,13 @@ from taskdoctor.model import ProcessClass
 from tests.zoo.environments import FIRST, OLD, SECOND, python_with, uv
 from tests.zoo.keeper import Keeper
 
-ORPHAN = frozenset({ProcessClass.ORPHAN})
-HELPER = frozenset({ProcessClass.HELPER})
-LIVE = frozenset({ProcessClass.LIVE})
-SUSPECT = frozenset({ProcessClass.SUSPECT})
-RETAINED = frozenset({ProcessClass.RETAINED})
-ZOMBIE = frozenset({ProcessClass.ZOMBIE})
-NOTHING: frozenset[ProcessClass] = frozenset()  # not to be listed at all
+ORPHAN: frozenset[ProcessClass | None] = frozenset({ProcessClass.ORPHAN})
+HELPER: frozenset[ProcessClass | None] = frozenset({ProcessClass.HELPER})
+LIVE: frozenset[ProcessClass | None] = frozenset({ProcessClass.LIVE})
+SUSPECT: frozenset[ProcessClass | None] = frozenset({ProcessClass.SUSPECT})
+RETAINED: frozenset[ProcessClass | None] = frozenset({ProcessClass.RETAINED})
+ZOMBIE: frozenset[ProcessClass | None] = frozenset({ProcessClass.ZOMBIE})
+NOTHING: frozenset[ProcessClass | None] = frozenset({None})  # not to be listed at all
 KEPT = LIVE | NOTHING | SUSPECT
 
 
@@ -35,7 +35,7 @@ class Label:
 
     case: str
     pid: int
-    wanted: frozenset[ProcessClass]  # any of these; empty: not listed
+    wanted: frozenset[ProcessClass | None]  # any of these; None: not listed
 
     @property
     def is_orphan(self) -> bool:
@@ -49,7 +49,7 @@ class Case:
     needs_node: bool = False
 
 
-def _labels(keeper: Keeper, wanted: frozenset[ProcessClass], **counts: int) -> Iterator[Label]:
+def _labels(keeper: Keeper, wanted: frozenset[ProcessClass | None], **counts: int) -> Iterator[Label]:
     for name, count in counts.items():
         for pid in keeper.find(name, count=count):
             yield Label(name, pid, wanted)
@@ -117,15 +117,15 @@ def _healthy_typescript(keeper: Keeper) -> Iterator[Label]:
 
 
 def _closed_by_old(keeper: Keeper) -> Iterator[Label]:
-    """SDK 1.9.4 gives up on a deaf server, which stays the child of a living client; and on what is behind `sh`."""
-    python = python_with(OLD)
-    keeper.client(
-        python,
-        "close",
-        [python, keeper.script("deaf_server.py"), keeper.sign("deaf")],
-        ["sh", "-c", f"{python} {keeper.script('thread_server.py')} {keeper.sign('old_wrapper')}; true"],
-    )
-    yield from _labels(keeper, ORPHAN, deaf=1, old_wrapper=1)
+    """SDK 1.9.4 waits for ever for a deaf server, which stays the child of a living client; and for what `sh` leaves."""
+    python, old = python_with(FIRST), python_with(OLD)
+    line = f"{python} {keeper.script('thread_server.py')} {keeper.sign('old_wrapper')}; true"
+    keeper.client(old, "close", [python, keeper.script("deaf_server.py"), keeper.sign("deaf")], says="CLOSING")
+    keeper.client(old, "close", ["sh", "-c", line], says="CLOSING")
+    (leaf,) = keeper.find("old_wrapper", program="python")
+    keeper.until(lambda: len(keeper.find("old_wrapper")) == 1, "the shell has ended")
+    yield Label("old_wrapper", leaf, ORPHAN)
+    yield from _labels(keeper, ORPHAN, deaf=1)
 
 
 def _healthy(keeper: Keeper) -> Iterator[Label]:
@@ -245,7 +245,7 @@ def _by_hand(keeper: Keeper) -> Iterator[Label]:
         yield from _python_only(keeper, name, KEPT)
 
 
-def _python_only(keeper: Keeper, name: str, wanted: frozenset[ProcessClass]) -> Iterator[Label]:
+def _python_only(keeper: Keeper, name: str, wanted: frozenset[ProcessClass | None]) -> Iterator[Label]:
     yield from (Label(name, pid, wanted) for pid in keeper.find(name, program="python"))
 
 
@@ -277,8 +277,8 @@ def _closed_both_ways(keeper: Keeper, *command: str) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()
-    if "batch_client" in command[1]:
-        keeper.wait_for(process.stdout, b"FastMCP")
+    if "batch_client.py" in command[1]:
+        keeper.wait_for(process.stdout, b"READY")
     process.stdout.close()
 
 

@@ -54,8 +54,9 @@ class Keeper:
     def start(self, *command: str, says: str = "READY", **options: object) -> subprocess.Popen[bytes]:
         """Start something; wait until it says that word."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE if says else subprocess.DEVNULL}
-        streams = {**pipes, "stderr": subprocess.DEVNULL, "cwd": self.folder, **options}
-        process: subprocess.Popen[bytes] = subprocess.Popen(command, **streams)  # type: ignore[call-overload]
+        with (self.folder / "errors.txt").open("ab") as errors:
+            streams = {**pipes, "stderr": errors, "cwd": self.folder, **options}
+            process: subprocess.Popen[bytes] = subprocess.Popen(command, **streams)  # type: ignore[call-overload]
         self._started.append(process)
         if says:
             assert process.stdout is not None
@@ -67,18 +68,26 @@ class Keeper:
         limit_s = time.monotonic() + PATIENCE_S
         while word not in seen:
             left_s = limit_s - time.monotonic()
-            assert left_s > 0, f"never said {word!r}: {seen!r}"
+            assert left_s > 0, f"never said {word!r}: {self.errors()}"
             if select.select([stream], [], [], left_s)[0]:
                 part = os.read(stream.fileno(), 4096)
-                assert part, f"ended before it said {word!r}: {seen!r}"
+                assert part, f"ended before it said {word!r}: {self.errors()}"
                 seen += part
 
+    def errors(self) -> str:
+        return (self.folder / "errors.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
+
     def client(
-        self, python: str, what: str, *commands: Sequence[str], count: int = 1, before: Sequence[str] = ()
+        self,
+        python: str,
+        what: str,
+        *commands: Sequence[str],
+        count: int = 1,
+        before: Sequence[str] = (),
+        says: str = "READY",
     ) -> subprocess.Popen[bytes]:
-        """A Python client with servers, which has done what it should."""
+        """A Python client with servers."""
         words = [word for command in commands for word in ("--", *command)]
-        says = "CLOSED" if what == "close" else "READY"
         return self.start(*before, python, self.script("client.py"), what, str(count), *words, says=says)
 
     def node_client(self, what: str, *commands: Sequence[str], count: int = 1) -> subprocess.Popen[bytes]:

@@ -24,7 +24,7 @@ class Sight:
 
     @property
     def is_right(self) -> bool:
-        return self.seen in self.label.wanted if self.seen is not None else not (self.label.wanted - {ProcessClass.LIVE})
+        return self.seen in self.label.wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _HTTP_NAMES = frozenset({"sse", "http", "streamable-http", "streamable_http"})
 _HTTP_CALLS = frozenset({"sse_app", "streamable_http_app", "http_app", "SseServerTransport"})
 _HTTP_CALLS |= {"StreamableHTTPSessionManager", "run_sse_async", "run_streamable_http_async"}
 
-_JS_COMMENTS = re.compile(r"/\*.*?\*/|(?m:^\s*//.*$)", re.S)
+_JS_COMMENTS = re.compile(r"/\*.*?\*/|(?m:^[ \t]*//[^\n]*)", re.S)
 _JS_SERVER = re.compile(
     r"\bStdioServerTransport\b|\bnew\s+(?:McpServer|FastMCP)\s*\(|@modelcontextprotocol/sdk/server|"
     r"@modelcontextprotocol/server\b|\bsdk/server/(?:stdio|mcp|index)"

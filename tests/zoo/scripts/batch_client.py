@@ -5,5 +5,5 @@ import time
 from mcp import ClientSession, StdioServerParameters
 
 parameters = StdioServerParameters(command="mcp-server-time")
-print(ClientSession, "FastMCP() is what it would talk to", flush=True)
+print("READY", ClientSession, "FastMCP() is what it would talk to", flush=True)
 time.sleep(3600)

@@ -13,8 +13,12 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 what, count = sys.argv[1], int(sys.argv[2])
-words = " ".join(f"\0{word}" if word != "--" else word for word in sys.argv[3:]).split("--")
-commands = [[part.rstrip() for part in group.split("\0")[1:]] for group in words[1:]]
+commands: list[list[str]] = []
+for word in sys.argv[3:]:
+    if word == "--":
+        commands.append([])
+    else:
+        commands[-1].append(word)
 
 
 async def opened(stack: contextlib.AsyncExitStack, command: list[str]) -> None:
@@ -32,7 +36,7 @@ async def hold() -> None:
             multiprocessing.get_context("fork").Process(target=time.sleep, args=(3600,)).start()
         print("READY", flush=True)
         if what == "close":
-            await asyncio.sleep(0.3)
+            print("CLOSING", flush=True)
             return
         await asyncio.sleep(3600)
 
