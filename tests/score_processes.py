@@ -21,22 +21,26 @@ def main() -> int:
         except MissingError as error:
             sys.stderr.write(f"the zoo needs the SDKs: {error}\n")
             return 3
-    _print(score)
+    _write(score)
     cpu_s, wall_s, count = scan_cost()
-    print(f"one scan of {count:,} processes: {cpu_s:.3f} s CPU, {wall_s:.3f} s")
+    _say(f"one scan of {count:,} processes: {cpu_s:.3f} s CPU, {wall_s:.3f} s")
     return 0 if score.precision == 1.0 and score.recall >= 0.95 else 1
 
 
-def _print(score: Score) -> None:
-    print(f"{'case':<24} {'wanted':<22} {'seen':<10}")
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _write(score: Score) -> None:
+    _say(f"{'case':<24} {'wanted':<22} {'seen':<10}")
     for sight in score.sights:
         wanted = "/".join(sorted(str(kind or "-") for kind in sight.label.wanted))
         mark = "" if sight.is_right else "   WRONG"
-        print(f"{sight.label.case:<24} {wanted:<22} {sight.seen or '-':<10}{mark}")
+        _say(f"{sight.label.case:<24} {wanted:<22} {sight.seen or '-':<10}{mark}")
     orphans = sum(sight.label.is_orphan for sight in score.sights)
     right = sum(sight.is_right for sight in score.sights)
-    print(f"\n{len(score.sights)} processes, {orphans} of them orphans; {right} in the right class")
-    print(f"orphans: precision {score.precision:.2f}, recall {score.recall:.2f}")
+    _say(f"\n{len(score.sights)} processes, {orphans} of them orphans; {right} in the right class")
+    _say(f"orphans: precision {score.precision:.2f}, recall {score.recall:.2f}")
 
 
 def scan_cost() -> tuple[float, float, int]:
@@ -44,7 +48,9 @@ def scan_cost() -> tuple[float, float, int]:
     from taskdoctor.collectors.processes.survey import survey
 
     command = f"i=0; while [ $i -lt {SLEEPERS} ]; do sleep 600 & i=$((i+1)); done; echo READY; wait"
-    with subprocess.Popen(["sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True) as herd:
+    with subprocess.Popen(
+        ["sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
+    ) as herd:
         try:
             assert herd.stdout is not None
             herd.stdout.readline()

@@ -11,9 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from taskdoctor.model import ProcessClass
 from tests.zoo.environments import FIRST, OLD, SECOND, python_with, uv
@@ -117,7 +117,7 @@ def _healthy_typescript(keeper: Keeper) -> Iterator[Label]:
 
 
 def _closed_by_old(keeper: Keeper) -> Iterator[Label]:
-    """SDK 1.9.4 waits for ever for a deaf server, which stays the child of a living client; and for what `sh` leaves."""
+    """SDK 1.9.4 waits for ever for a deaf server, which stays the child of a living client, and leaves what `sh` ran"""
     python, old = python_with(FIRST), python_with(OLD)
     line = f"{python} {keeper.script('thread_server.py')} {keeper.sign('old_wrapper')}; true"
     keeper.client(old, "close", [python, keeper.script("deaf_server.py"), keeper.sign("deaf")], says="CLOSING")
@@ -144,8 +144,7 @@ def _healthy(keeper: Keeper) -> Iterator[Label]:
 
 
 def _start_ticks(pid: int) -> int:
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
-        return int(stream.read().rpartition(") ")[2].split()[19])
+    return int(_stat(pid)[19])
 
 
 def _subreaper(keeper: Keeper) -> Iterator[Label]:
@@ -161,8 +160,12 @@ def _subreaper(keeper: Keeper) -> Iterator[Label]:
 
 
 def _parent(pid: int) -> int:
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
-        return int(stream.read().rpartition(") ")[2].split()[1])
+    return int(_stat(pid)[1])
+
+
+def _stat(pid: int) -> list[str]:
+    """Its fields behind the name, state first."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
 
 
 def _helper(keeper: Keeper) -> Iterator[Label]:
@@ -207,6 +210,13 @@ def _port_in_use(keeper: Keeper) -> Iterator[Label]:
     yield from _labels(keeper, SUSPECT, port_in_use=1)
 
 
+_FOLLOW = """
+import socket, sys, time
+with socket.socket(socket.AF_UNIX) as stream:
+    stream.connect(sys.argv[1])
+    print("READY", flush=True)
+    time.sleep(3600)
+"""
 _CONNECT = """
 import socket, sys, time
 with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as stream:
@@ -221,9 +231,8 @@ def _elected(keeper: Keeper) -> Iterator[Label]:
     """The leader of its kind: its client is dead, others use it through a socket."""
     python, path = python_with(FIRST), str(keeper.folder / "leader")
     client = keeper.client(python, "hold", [python, keeper.script("elected_server.py"), path, keeper.sign("elected")])
-    keeper.until(lambda: os.path.exists(path), "the socket")
-    follow = "import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print('READY', flush=True); time.sleep(3600)"
-    keeper.start(sys.executable, "-c", follow, path)
+    keeper.until(lambda: Path(path).exists(), "the socket")
+    keeper.start(sys.executable, "-c", _FOLLOW, path)
     keeper.kill(client)
     yield from _labels(keeper, SUSPECT, elected=1)
 
@@ -266,7 +275,12 @@ def _no_servers(keeper: Keeper) -> Iterator[Label]:
                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)  # fmt: skip
     assert cron.stdin is not None
     cron.stdin.close()
-    keeper.start("sh", "-c", f"(echo x | setsid {python} {keeper.script('user_script.py')} {keeper.sign('unread')}) & wait", says="")
+    keeper.start(
+        "sh",
+        "-c",
+        f"(echo x | setsid {python} {keeper.script('user_script.py')} {keeper.sign('unread')}) & wait",
+        says="",
+    )
     for name in ("folder_name", "loose_name", "batch", "cron_like"):
         yield from _labels(keeper, NOTHING, **{name: 1})
     yield from _python_only(keeper, "unread", NOTHING)
@@ -292,11 +306,15 @@ def _kept_for_a_reason(keeper: Keeper) -> Iterator[Label]:
     yield Label("stopped", stopped, SUSPECT)
     if os.getuid() != 0:
         return
-    loop = keeper.script("loop_server.py").replace("loop_server", "quiet_server")
     keeper.folder.chmod(0o755)
-    with open(keeper.script("loop_server.py"), encoding="utf-8") as stream, open(loop, "w", encoding="utf-8") as copy:
-        copy.write(stream.read().replace("        continue\n", "        import time; time.sleep(1); continue\n", 1))
-    _closed_both_ways(keeper, "setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/python3", loop, sign("other_user"))
+    text = Path(keeper.script("loop_server.py")).read_text(encoding="utf-8")
+    loop = keeper.script("quiet_server.py")
+    Path(loop).write_text(
+        text.replace("        continue\n", "        import time; time.sleep(1)\n        continue\n", 1)
+    )
+    _closed_both_ways(
+        keeper, "setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/python3", loop, sign("other_user")
+    )
     _closed_both_ways(keeper, "unshare", "--fork", "--pid", sys.executable, loop, sign("other_container"))
     yield from _python_only(keeper, "other_user", SUSPECT)
     yield from _python_only(keeper, "other_container", SUSPECT)
@@ -313,10 +331,17 @@ def _on_a_terminal(keeper: Keeper) -> Iterator[Label]:
     yield from _python_only(keeper, "terminal", SUSPECT)
 
 
+_NEVER_WAITS = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", ""])
+print(f"READY {child.pid}", flush=True)
+time.sleep(3600)
+"""
+
+
 def _zombie(keeper: Keeper) -> Iterator[Label]:
     """Has ended; its parent does not fetch it."""
-    code = "import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', '']); print('READY', p.pid, flush=True); time.sleep(3600)"
-    process = keeper.start(sys.executable, "-c", code, says="", stdout=subprocess.PIPE)
+    process = keeper.start(sys.executable, "-c", _NEVER_WAITS, says="", stdout=subprocess.PIPE)
     assert process.stdout is not None
     pid = int(process.stdout.readline().split()[1])
     keeper.until(lambda: _state(pid) == "Z", "a zombie")
@@ -324,18 +349,17 @@ def _zombie(keeper: Keeper) -> Iterator[Label]:
 
 
 def _state(pid: int) -> str:
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
-        return stream.read().rpartition(") ")[2].split()[0]
+    return _stat(pid)[0]
 
 
 def _workers(keeper: Keeper) -> Iterator[Label]:
     """Children of multiprocessing, started anew: their stdin is the null device."""
-    code = f"""
+    code = """
 import multiprocessing, sys, time
 if __name__ == "__main__":
     worker = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(3600,))
     worker.start()
-    print("READY", worker.pid, flush=True)
+    print(f"READY {{worker.pid}}", flush=True)
     time.sleep(3600)
 """
     path = keeper.folder / "spawning.py"

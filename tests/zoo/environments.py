@@ -49,7 +49,15 @@ def node_modules() -> Path:
     if not (folder / "ready").exists():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text("{}", encoding="utf-8")
-        _run("npm", "install", "--silent", "--no-audit", "--no-fund", f"@modelcontextprotocol/sdk@{TYPESCRIPT}", at=folder)
+        _run(
+            "npm",
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            f"@modelcontextprotocol/sdk@{TYPESCRIPT}",
+            at=folder,
+        )
         (folder / "ready").touch()
     return folder / "node_modules"
 

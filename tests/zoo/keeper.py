@@ -49,7 +49,9 @@ class Keeper:
         (package / "index.mjs").chmod(0o755)
         (package / "package.json").write_text('{"name": "mcp-timer", "version": "1.0.0", "bin": "index.mjs"}')
         (modules / ".bin" / "mcp-timer").symlink_to("../mcp-timer/index.mjs")
-        (self.folder / "package.json").write_text('{"name": "zoo", "private": true, "dependencies": {"mcp-timer": "*"}}')
+        (self.folder / "package.json").write_text(
+            '{"name": "zoo", "private": true, "dependencies": {"mcp-timer": "*"}}'
+        )
 
     def start(self, *command: str, says: str = "READY", **options: object) -> subprocess.Popen[bytes]:
         """Start something; wait until it says that word."""
@@ -166,4 +168,3 @@ def _end(process: psutil.Process) -> None:
         process.send_signal(signal.SIGKILL)
     except psutil.Error:
         return
-

@@ -76,9 +76,9 @@ def _by_hand(group: Group, survey: Survey) -> Iterator[Sign]:
     if core.terminal and core.foreground == core.group:
         yield Sign("it runs in the foreground of a terminal", f"pid {core.pid}", ps)
     parent = survey.table.get(row.parent)
-    if core.terminal and parent is not None and parent.terminal == core.terminal and parent.command:
-        if program_name(parent.command[0]) in SHELLS:
-            yield Sign(f"a shell in a terminal started it (pid {parent.pid})", f"pid {core.pid}", ps)
+    same = parent is not None and core.terminal and parent.terminal == core.terminal
+    if parent is not None and same and parent.command and program_name(parent.command[0]) in SHELLS:
+        yield Sign(f"a shell in a terminal started it (pid {parent.pid})", f"pid {core.pid}", ps)
 
 
 def _in_use(group: Group, survey: Survey) -> Iterator[Sign]:

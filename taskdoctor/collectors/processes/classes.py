@@ -16,7 +16,7 @@ from taskdoctor.collectors.processes.launches import shown, understand
 from taskdoctor.collectors.processes.survey import Group, Member, Survey
 from taskdoctor.model import ProcessClass, Sign
 
-STARTED_LATER_S = 0.05  # a holder that is younger than the server got its end by being forked
+Key = tuple[int, int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def rule(survey: Survey, before: Survey | None) -> list[Ruling]:
     return _retained(_merged(rulings), survey)
 
 
-def _first_ruling(group: Group, survey: Survey, first: Mapping[object, Group] | None) -> Ruling:
+def _first_ruling(group: Group, survey: Survey, first: Mapping[Key, Group] | None) -> Ruling:
     channel = group.core.channel
     signs = (*group.identity.signs, *_parent_signs(group, survey))
     match channel.stdin:
@@ -58,7 +58,7 @@ def _fd(group: Group) -> str:
     return f"/proc/{pid}/fd/{private[0] if private else 0}"
 
 
-def _dead(group: Group, survey: Survey, signs: tuple[Sign, ...], first: Mapping[object, Group] | None) -> Ruling:
+def _dead(group: Group, survey: Survey, signs: tuple[Sign, ...], first: Mapping[Key, Group] | None) -> Ruling:
     """Nobody can ask it anything; what is left is whether somebody still takes its answers, and what blocks."""
     channel = group.core.channel
     signs = (*signs, *_dead_signs(group))
@@ -136,9 +136,14 @@ def _answer_blockers(group: Group, survey: Survey) -> Iterator[Sign]:
             yield Sign(f"its parent, pid {reader.pid}, still reads its answers", place, check)
     if not readers and not survey.holders.complete:
         yield Sign("somebody who is not visible reads its answers", place, check)
-    elif readers and parent > 1 and not any(reader.pid == parent for reader in readers):
-        if not understand(survey.table[parent].command).wraps if parent in survey.table else False:
-            yield Sign(f"pid {readers[0].pid} still reads its answers", place, check)
+    elif readers and parent > 1 and not _adopts(parent, survey) and all(r.pid != parent for r in readers):
+        yield Sign(f"pid {readers[0].pid} still reads its answers", place, check)
+
+
+def _adopts(pid: int, survey: Survey) -> bool:
+    """Whether a parent is only who takes in what lost its own: pid 1 of a user, or a wrapper."""
+    row = survey.table.get(pid)
+    return row is not None and (row.name == "systemd" or understand(row.command).wraps)
 
 
 def _outside(group: Group, held: Sequence[Holder]) -> list[Holder]:
@@ -202,7 +207,7 @@ def _older(survey: Survey, pid: int, group: Group) -> bool:
     return holder is not None and holder.start_ticks <= group.core.row.start_ticks
 
 
-def _sealed(rulings: list[Ruling], survey: Survey, first: Mapping[object, Group] | None) -> list[Ruling]:
+def _sealed(rulings: list[Ruling], survey: Survey, first: Mapping[Key, Group] | None) -> list[Ruling]:
     """Channels that only the tree itself, or orphans, hold open: dead as well, where everybody could be looked at."""
     if first is None or not survey.holders.complete:
         return rulings
@@ -214,7 +219,7 @@ def _sealed(rulings: list[Ruling], survey: Survey, first: Mapping[object, Group]
         rulings = changed
 
 
-def _seal(ruling: Ruling, gone: set[int], survey: Survey, first: Mapping[object, Group]) -> Ruling:
+def _seal(ruling: Ruling, gone: set[int], survey: Survey, first: Mapping[Key, Group]) -> Ruling:
     group = ruling.group
     channel = group.core.channel
     if channel.stdin is not End.LIVE or ruling.kind not in (ProcessClass.LIVE, ProcessClass.SUSPECT):

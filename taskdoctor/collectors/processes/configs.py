@@ -90,9 +90,9 @@ def _entries(path: Path) -> Iterator[Entry]:
         return
     shown = str(path).replace(str(Path.home()), "~", 1)
     for name, entry in _named(record, DEPTH):
-        command, arguments = entry.get("command"), entry.get("args", [])
-        if isinstance(command, dict):  # Zed nests it
-            command, arguments = command.get("path"), command.get("args", [])
+        inner = entry.get("command")
+        told = inner if isinstance(inner, dict) else entry  # Zed nests it
+        command, arguments = told.get("path") if told is inner else inner, told.get("args", [])
         if not isinstance(command, str) or not command or not isinstance(arguments, list):
             continue
         words = [command, *(word for word in arguments if isinstance(word, str))]

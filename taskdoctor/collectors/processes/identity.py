@@ -25,8 +25,10 @@ _FEW_NAMES = frozenset({"HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LC_
 _FEW = 16  # with what an entry of a configuration may add
 _SERVES = frozenset({"server", "serve", "mcp", "stdio", "mcp-server", "mcp_server", "start-server", "--stdio"})
 _ASKS = frozenset({"client", "host", "agent", "chat", "inspector"})
-_LANGUAGE = ("language-server", "langserver", "language_server", "tsserver", "gopls", "clangd", "pylsp", "pyright")
-_LANGUAGE += ("rust-analyzer", "jdtls", "ipykernel", "debugpy", "jupyter")
+_LANGUAGE = (
+    *("language-server", "langserver", "language_server", "tsserver", "gopls", "clangd", "pylsp", "pyright"),
+    *("rust-analyzer", "jdtls", "ipykernel", "debugpy", "jupyter"),
+)
 _HTTP_WORDS = frozenset({"http", "sse", "streamable-http", "streamable_http", "streamableHttp"})
 _HTTP_OPTIONS = ("--port", "--host", "--sse-port", "--http-port", "--outputtransport", "--bind")
 _INSTALLED = ("/site-packages/", "/node_modules/", "/_npx/", "/archive-v0/", "/.bin/")

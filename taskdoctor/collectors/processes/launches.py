@@ -86,7 +86,7 @@ class Launch:
 
 def understand(command: Sequence[str]) -> Launch:
     """What a command line starts; an empty one starts nothing."""
-    words = [word for word in command[:MOST_WORDS]]
+    words = list(command[:MOST_WORDS])
     while words and not words[0]:
         words.pop(0)
     if not words:
@@ -216,7 +216,7 @@ def _skip_options(words: list[str], valued: frozenset[str]) -> list[str]:
 
 
 def _shell(program: str, words: Sequence[str]) -> Launch:
-    """`sh -c 'exec node x.js'`: the first command of the line; `bash start.sh`: a script whose content is not followed."""
+    """`sh -c 'exec node x.js'`: the first command of the line; what a script (`bash start.sh`) does is not followed."""
     rest = list(words)
     while rest and rest[0].startswith("-"):
         option = rest.pop(0)
@@ -238,7 +238,7 @@ def _prefixed(program: str, words: Sequence[str]) -> Launch:
 
 
 def _image(words: Sequence[str]) -> str:
-    """The image of `docker run -i --rm IMAGE`: the first word that is no option; values of options look like options'."""
+    """The image of `docker run -i --rm IMAGE`: the first word that is neither an option nor the value of one."""
     rest = list(words)
     if rest[:1] != ["run"]:
         return ""

@@ -1,8 +1,8 @@
 """Whether a script builds an MCP server: read, never imported, never run.
 
-The SDKs are pure Python and plain JavaScript: nothing of them shows in the memory of a process, so arbitrary servers
-(`node dist/index.js`, `python server.py`) are recognised by what their own source does. Python is parsed, so that a word
-in a comment or a docstring means nothing; a client of MCP servers is not one.
+The SDKs are pure Python and plain JavaScript: nothing of them shows in the memory of a process. So arbitrary servers
+(`node dist/index.js`, `python server.py`) are recognised by what their own source does. Python is parsed, so that a
+word in a comment or a docstring means nothing; a client of MCP servers is not one.
 """
 
 from __future__ import annotations
@@ -159,9 +159,8 @@ def _python(text: str, path: str) -> Source:
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        tree = _longest_parse(text)
-        if tree is None:
-            return Source(path, readable=True)
+        shorter = _longest_parse(text)
+        return Source(path, readable=True) if shorter is None else _Reading(path).of(shorter)
     return _Reading(path).of(tree)
 
 
@@ -258,7 +257,7 @@ def _name_of(node: ast.expr) -> str:
 
 
 def _imports(text: str, path: str) -> Iterator[str]:
-    """Files beside a script which it imports: relative ones of JavaScript, modules of the same folder or environment."""
+    """Files beside a script which it imports: relative ones of JavaScript, modules of its folder or environment."""
     folder = Path(path).parent
     if path.endswith((".js", ".mjs", ".cjs", ".ts")) or _looks_like_javascript(text):
         for name in _JS_IMPORT.findall(text)[:MOST_FILES]:

@@ -14,7 +14,14 @@ from pathlib import Path
 from taskdoctor.collectors.processes.channel import NULL_DEVICES, Channel, End, Holders, holders, look
 from taskdoctor.collectors.processes.configs import Entry, find_entries
 from taskdoctor.collectors.processes.identity import Identity, identify
-from taskdoctor.collectors.processes.launches import PACKAGE_RUNNERS, RUNTIMES, program_name, says_mcp, understand
+from taskdoctor.collectors.processes.launches import (
+    CONTAINERS,
+    PACKAGE_RUNNERS,
+    RUNTIMES,
+    program_name,
+    says_mcp,
+    understand,
+)
 from taskdoctor.collectors.processes.peers import Sockets, unix_sockets
 from taskdoctor.collectors.processes.table import Row, Table, ancestors, children, descendants, folder_of, read_table
 
@@ -98,8 +105,9 @@ def _may_serve(row: Row, programs: frozenset[str]) -> bool:
     program = program_name(row.command[0])
     if program in RUNTIMES or program in PACKAGE_RUNNERS or program in programs:
         return True
-    return any("mcp" in word.lower() for word in row.command[:6]) and (says_mcp(program) or understand(row.command).wraps
-                                                                       or program == "docker")  # fmt: skip
+    if not any("mcp" in word.lower() for word in row.command[:6]):
+        return False
+    return says_mcp(program) or program in CONTAINERS or understand(row.command).wraps
 
 
 def _folders(rows: Iterable[Row], table: Table) -> list[str]:
@@ -125,7 +133,7 @@ def _member(row: Row, sockets: Sockets | None, entries: Sequence[Entry]) -> Memb
 
 
 def _strays(rows: Iterable[Row], members: Sequence[Member], sockets: Sockets | None) -> list[Member]:
-    """Processes that are no servers, but whose channel is dead in both directions: helpers of a dead server, perhaps."""
+    """No servers, but their channel is dead in both directions: helpers of a dead server, perhaps."""
     known = {member.row.pid: member for member in members}
     found = []
     for row in rows:

@@ -63,9 +63,8 @@ def read_row(pid: int) -> Row | None:
     fields = tail.split()
     if len(fields) < 22:
         return None
-    if int(fields[1]) == 2 or pid == 2:  # kthreadd and its children; a plain pid 2 in a container has a command
-        if not command:
-            return None
+    if not command and 2 in (pid, int(fields[1])):  # kthreadd and its children; pid 2 of a container has a command
+        return None
     start_ticks = int(fields[19])
     return Row(
         pid=pid,

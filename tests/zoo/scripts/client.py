@@ -44,7 +44,7 @@ async def hold() -> None:
 async def main() -> None:
     try:
         await hold()
-    except BaseException as error:
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - closing badly is what it is here for
         print(repr(error), file=sys.stderr, flush=True)
     print("CLOSED", flush=True)
     await asyncio.sleep(3600)

@@ -1,5 +1,6 @@
 """Adopts what loses its parent below it, as `systemd --user` does, and fetches what ends: `reaper.py COMMAND...`."""
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -9,8 +10,6 @@ import time
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 subprocess.Popen(sys.argv[1:])
 while True:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        pass
     time.sleep(0.2)
