@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from taskdoctor.commands import explain, logs, verdict
+from taskdoctor.commands import explain, logs, procs, verdict
 from taskdoctor.errors import Exit, TaskdoctorError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("logs")(logs.command)
+app.command("procs")(procs.command)
 app.command("verdict")(verdict.command)
 app.command("explain")(explain.command)
 

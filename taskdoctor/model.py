@@ -436,6 +436,36 @@ class LaneRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Unclosed:
+    """A session of the log that was never closed, or closed badly, and the processes of it that are still there."""
+
+    text: str
+    place: Place
+    pids: tuple[int, ...]
+
+
+class Outcome(StrEnum):
+    """What became of a process that was to be ended."""
+
+    ENDED = "ended"
+    GONE = "gone"  # by itself, before any signal
+    KEPT = "kept"  # not signalled: no longer the same, or no longer an orphan
+    ALIVE = "alive"  # signalled, and still there
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One process that was to be ended."""
+
+    pid: int
+    tree: int  # pid of the root of its tree
+    command: str
+    outcome: Outcome
+    why: str  # the last signal, or why it was kept
+    rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The numbers of the sections below the verdict; None: nothing was seen of it."""
 
@@ -446,6 +476,9 @@ class Report:
     connections: tuple[Connections, ...] = ()
     teardown: Teardown | None = None
     errors: tuple[ErrorLine, ...] = ()
+    processes: Processes | None = None
+    unclosed: tuple[Unclosed, ...] = ()
+    ended: tuple[Ended, ...] = ()
     sources: tuple[Source, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -482,6 +515,7 @@ class Risk:
     evidence: tuple[Evidence, ...]
     check: str
     fix: Fix
+    leads_to: tuple[str, ...] | None = None  # causes that it feeds; None: whatever its cause can lead to
 
 
 class Visibility(StrEnum):
@@ -558,6 +592,7 @@ class Timeline:
     gaps: tuple[Gap, ...]
     stalls: tuple[Stall, ...] = ()
     tallies: tuple[Tally, ...] = ()
+    processes: Processes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,15 +23,18 @@ Slow = Annotated[
 _CODES = {Status.HEALTHY: Exit.HEALTHY, Status.STALLS_FOUND: Exit.STALLS, Status.INSUFFICIENT: Exit.INSUFFICIENT}
 
 
-def give(verdict: Verdict, *, command: str, as_json: bool, verbose: bool) -> None:
-    """Write the verdict to stdout."""
+def give(verdict: Verdict, *, command: str, as_json: bool, verbose: bool, everything: bool = False) -> None:
+    """Write the verdict to stdout; a process table alone has a page of its own."""
     if as_json:
         from taskdoctor.renderers.document import dumps
 
-        typer.echo(dumps(verdict, command=command))
+        typer.echo(dumps(verdict, command=command, everything=everything))
         return
-    from taskdoctor.renderers.terminal import print_verdict
+    from taskdoctor.renderers.terminal import print_processes, print_verdict
 
+    if verdict.report.processes is not None and not verdict.report.sources:
+        print_processes(verdict, sys.stdout, verbose=verbose, everything=everything)
+        return
     print_verdict(verdict, sys.stdout, verbose=verbose)
 
 

@@ -21,7 +21,7 @@ from taskdoctor.collectors.processes.harm import cpu_share, cpu_ticks, harm_of, 
 from taskdoctor.collectors.processes.launches import CONTAINERS, PACKAGE_RUNNERS, SHELLS, shown, understand
 from taskdoctor.collectors.processes.survey import Survey, is_dead, survey
 from taskdoctor.collectors.processes.table import Row, ancestors, folder_of, memory_bytes
-from taskdoctor.model import Place, Process, ProcessClass, Processes, ProcessTree, Service, Sign, Snapshot, Source
+from taskdoctor.model import Place, Process, ProcessClass, Processes, ProcessTree, Service, Sign, Snapshot
 
 APART_S = 7.0  # longer than the grace of any client that closes properly
 SAMPLE_S = 1.0  # of CPU
@@ -103,8 +103,7 @@ def _collect(options: Options, progress: Progress | None, sleep: Sleep, *, only_
 
 def snapshot(processes: Processes, *, warnings: Sequence[str] = ()) -> Snapshot:
     """The nouns of the whole around it, so that it can be judged with logs and others."""
-    source = Source("process table", 0, processes.scanned, first_s=processes.at_s, last_s=processes.at_s)
-    return Snapshot("processes", (source,), warnings=tuple(warnings), processes=processes)
+    return Snapshot("processes", (), warnings=tuple(warnings), processes=processes)
 
 
 def _look(options: Options, only_below: int | None, named: list[Entry] | None) -> Survey:

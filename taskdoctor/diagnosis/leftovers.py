@@ -1,0 +1,174 @@
+"""What a process table alone says, and which sessions of a log its processes belong to.
+
+Why apart: a table is one moment. It proves that something was left behind, and how much that takes; whether anything
+was late because of it, only a log or a live service can tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from taskdoctor.model import (
+    Event,
+    Lane,
+    ProcessClass,
+    Processes,
+    ProcessTree,
+    Status,
+    Timeline,
+    Unclosed,
+    Verdict,
+)
+
+BEFORE_S, AFTER_S = 2.0, 30.0  # how long around an opening line its servers start: npx and uvx may download first
+MOST = 20
+LEFT = (ProcessClass.ORPHAN, ProcessClass.SUSPECT, ProcessClass.HELPER)
+STARTED = (*LEFT, ProcessClass.RETAINED, ProcessClass.LIVE, ProcessClass.UNKNOWN)
+
+_PID = re.compile(r"\b(?:pid|PID|process)[ =:#]{1,3}(\d{2,8})\b")
+
+
+def of(processes: Processes, *kinds: ProcessClass) -> tuple[ProcessTree, ...]:
+    """The trees of these classes, in their order."""
+    return tuple(tree for tree in processes.trees if tree.kind in kinds)
+
+
+def judged(verdict: Verdict) -> Verdict:
+    """The verdict on a process table alone: orphans found, none, or something that is not proven."""
+    processes = verdict.report.processes
+    if processes is None:
+        return verdict
+    orphans = of(processes, ProcessClass.ORPHAN)
+    doubtful = of(processes, ProcessClass.SUSPECT, ProcessClass.HELPER)
+    unknown = of(processes, ProcessClass.UNKNOWN)
+    if orphans:
+        return replace(
+            verdict, status=Status.STALLS_FOUND, summary=found(orphans), next_steps=("taskdoctor procs --clean",)
+        )
+    if doubtful or unknown:
+        steps = () if processes.proven else ("taskdoctor procs",)
+        return replace(
+            verdict, status=Status.INSUFFICIENT, summary=_doubts(doubtful, unknown, processes), next_steps=steps
+        )
+    return replace(verdict, status=Status.HEALTHY, summary=_none(processes), next_steps=())
+
+
+def found(orphans: Sequence[ProcessTree]) -> str:
+    """`3 MCP servers are orphans: 214 MB and 1.0 cores to win back.`"""
+    count = len(orphans)
+    servers = f"{count} MCP server{'s are orphans' if count != 1 else ' is an orphan'}"
+    won = megabytes(sum(tree.harm.rss_bytes for tree in orphans))
+    cpu = sum(tree.harm.cpu_share for tree in orphans)
+    cores = f" and {cpu:.1f} of a core" if cpu >= 0.05 else ""
+    return f"{servers}: {won}{cores} to win back."
+
+
+def megabytes(count_bytes: int) -> str:
+    return f"{count_bytes / 1e9:.1f} GB" if count_bytes >= 1e9 else f"{count_bytes / 1e6:.0f} MB"
+
+
+def _doubts(doubtful: Sequence[ProcessTree], unknown: Sequence[ProcessTree], processes: Processes) -> str:
+    parts = []
+    for kind, one, many in (
+        (ProcessClass.SUSPECT, "suspect", "suspects"),
+        (ProcessClass.HELPER, "helper of a dead server", "helpers of dead servers"),
+    ):
+        count = sum(tree.kind is kind for tree in doubtful)
+        if count:
+            parts.append(f"{count} {one if count == 1 else many}")
+    if unknown:
+        parts.append(f"{len(unknown)} that could not be told")
+    how = "" if processes.proven else " in one look, which proves nothing"
+    return f"no orphan is proven{how}; {' and '.join(parts)} to look at."
+
+
+def _none(processes: Processes) -> str:
+    count = sum(tree.kind in (ProcessClass.LIVE, ProcessClass.RETAINED) for tree in processes.trees)
+    servers = f"{count} MCP server{'s' if count != 1 else ''}" if count else "no MCP server"
+    return f"nothing is left behind: {servers} among {processes.scanned:,} processes" + (
+        ", all with a living client." if count else "."
+    )
+
+
+def unclosed(timeline: Timeline) -> tuple[Unclosed, ...]:
+    """Sessions that the log never closed, or that it gave up, with their processes that are still there."""
+    processes = timeline.processes
+    if processes is None:
+        return ()
+    trees = of(processes, *STARTED)
+    offset_s = _offset_s(timeline, processes, trees)
+    matches = [*_never_closed(timeline, trees, offset_s), *_still_active(timeline, trees, offset_s)]
+    return tuple([*matches, *_named(timeline, processes)][:MOST])
+
+
+def _offset_s(timeline: Timeline, processes: Processes, trees: Sequence[ProcessTree]) -> float:
+    """A log without a zone is written in the machine's own: the offset under which more of its sessions find servers."""
+    marks = [event.at_s for event in _openings(timeline)]
+
+    def hits(offset_s: float) -> int:
+        return sum(_starts_near(tree, at_s - offset_s) for tree in trees for at_s in marks)
+
+    return max((0.0, processes.utc_offset_s), key=hits)
+
+
+def _openings(timeline: Timeline) -> list[Event]:
+    left = [event for events in timeline.opens.values() for event in events if event.lane is Lane.CHILDREN]
+    closed = [span for span in timeline.spans.get(Lane.CHILDREN, ()) if span.seconds]
+    opened = [replace(span, at_s=span.start_s, seconds=None) for span in closed]
+    return sorted((*left, *opened), key=lambda event: event.at_s)
+
+
+def _starts_near(tree: ProcessTree, at_s: float) -> bool:
+    return -BEFORE_S <= tree.root.started_s - at_s <= AFTER_S
+
+
+def _never_closed(timeline: Timeline, trees: Sequence[ProcessTree], offset_s: float) -> Iterator[Unclosed]:
+    """Each opening without its closing, and the servers that started with it."""
+    taken: set[int] = set()
+    for events in timeline.opens.values():
+        for event in events:
+            if event.lane is not Lane.CHILDREN:
+                continue
+            near = [t for t in trees if t.root.pid not in taken and _starts_near(t, event.at_s - offset_s)]
+            if near:
+                taken |= {tree.root.pid for tree in near}
+                name = event.label or event.kind
+                yield Unclosed(f"{name} was opened and never closed; {_still_there(near)}", event.place, _pids(near))
+
+
+def _still_active(timeline: Timeline, trees: Sequence[ProcessTree], offset_s: float) -> Iterator[Unclosed]:
+    """`Closing MCPClient... and 4 active connections`: of what had started before, what is still there."""
+    for event in timeline.levels.get(Lane.CHILDREN, ()):
+        count = int(event.value or 0)
+        if count <= 0 or "close" not in event.kind:
+            continue
+        at_s = event.at_s - offset_s
+        window_s = timeline.window.start_s - offset_s - AFTER_S
+        left = [t for t in trees if t.kind in LEFT and window_s <= t.root.started_s <= at_s + BEFORE_S]
+        left = sorted(left, key=lambda tree: -tree.root.started_s)[:count]
+        if left:
+            text = f"closed with {count} active connections; {_still_there(left)}"
+            yield Unclosed(text, event.place, _pids(left))
+
+
+def _named(timeline: Timeline, processes: Processes) -> Iterator[Unclosed]:
+    """Lines that name the number of a process which is still there."""
+    known = {process.pid: tree for tree in of(processes, *LEFT) for process in tree.processes}
+    for event in timeline.marks.get(Lane.CHILDREN, ()):
+        for number in _PID.findall(f"{event.label} {event.key}"):
+            tree = known.get(int(number))
+            if tree is not None:
+                yield Unclosed(f"the log gave up pid {number}; {_still_there([tree])}", event.place, _pids([tree]))
+
+
+def _pids(trees: Sequence[ProcessTree]) -> tuple[int, ...]:
+    return tuple(tree.root.pid for tree in trees)
+
+
+def _still_there(trees: Sequence[ProcessTree]) -> str:
+    """`4 of its servers are still there: pid 17 (orphan), pid 18 (orphan)`"""
+    listed = ", ".join(f"pid {tree.root.pid} ({tree.label}, {tree.kind})" for tree in trees[:6])
+    more = f" and {len(trees) - 6} more" if len(trees) > 6 else ""
+    return f"{len(trees)} server{'s are' if len(trees) != 1 else ' is'} still there: {listed}{more}"
