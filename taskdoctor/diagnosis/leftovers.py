@@ -104,7 +104,7 @@ def unclosed(timeline: Timeline) -> tuple[Unclosed, ...]:
 
 
 def _offset_s(timeline: Timeline, processes: Processes, trees: Sequence[ProcessTree]) -> float:
-    """A log without a zone is written in the machine's own: the offset under which more of its sessions find servers."""
+    """A log without a zone is in the machine's own: the offset under which more of its sessions find servers."""
     marks = [event.at_s for event in _openings(timeline)]
 
     def hits(offset_s: float) -> int:

@@ -12,7 +12,7 @@ from taskdoctor.collectors.processes.table import Row, read_row, ticks_per_s
 from taskdoctor.model import Harm
 
 MOST_LOCKS = 20
-_DATABASES = (".db", ".sqlite", ".sqlite3", ".db-wal", ".db-shm", ".sqlite-wal", ".duckdb", ".lock", ".lmdb", ".mdb")
+_DATABASES = (".db", ".sqlite", ".sqlite3", ".db-wal", ".db-shm", ".sqlite-wal", ".duckdb", ".lmdb", ".mdb")
 
 
 def cpu_ticks(rows: Mapping[int, Row]) -> dict[int, tuple[int, int]]:

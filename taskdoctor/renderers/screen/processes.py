@@ -124,8 +124,9 @@ def write_ended(sheet: Sheet, ended: Sequence[Ended]) -> None:
     styles = {Outcome.ENDED: GOOD, Outcome.GONE: GOOD, Outcome.KEPT: UNSURE, Outcome.ALIVE: BAD}
     for one in ended:
         body = sheet.chip(one.outcome.value, styles[one.outcome]).append("  ").append_text(sheet.chip(str(one.pid)))
-        told = f" ({one.why})" if one.why else ""
-        body.append(" ").append_text(sheet.text(one.command, CODE, COMMAND_LIMIT)).append_text(sheet.text(told, DIM))
+        body.append(" ").append_text(sheet.text(one.command, CODE, COMMAND_LIMIT))
+        if one.why:
+            body.append(" ").append_text(sheet.aside(one.why))
         sheet.write(body, indent=1, hang=2)
     gone = [one for one in ended if one.outcome in (Outcome.ENDED, Outcome.GONE)]
     won = size(sum(one.rss_bytes for one in gone))
@@ -210,7 +211,7 @@ def _what(sheet: Sheet, tree: ProcessTree) -> Text:
     ]
     told = ", ".join(part for part in more if part)
     body = sheet.text(tree.label, BOLD, 60)
-    return body.append_text(sheet.text(f" ({told})", DIM)) if told else body
+    return body.append(" ").append_text(sheet.text(f"({told})", DIM)) if told else body
 
 
 def _trees(sheet: Sheet, trees: Sequence[ProcessTree], seen: Processes, *, verbose: bool) -> None:
@@ -254,10 +255,12 @@ def _nested(tree: ProcessTree) -> list[tuple[int, Process]]:
 
 def _member(sheet: Sheet, process: Process, depth: int) -> None:
     lead = sheet.drawing(f"{sheet.glyphs.dash} ", DIM) if depth else Text()
-    takes = f"  {size(process.harm.rss_bytes)}"
     body = sheet.chip(str(process.pid)).append(" ").append_text(sheet.text(process.command, CODE, COMMAND_LIMIT))
     sheet.write(
-        body.append_text(sheet.text(takes, DIM)), indent=3 + 2 * min(depth, 8), hang=2, lead=lead if depth else None
+        body.append("  ").append_text(sheet.chip(size(process.harm.rss_bytes), DIM)),
+        indent=3 + 2 * min(depth, 8),
+        hang=2,
+        lead=lead if depth else None,
     )
 
 
