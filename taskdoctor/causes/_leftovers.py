@@ -114,6 +114,7 @@ def _retained(trees: Sequence[ProcessTree], cause: Cause) -> Risk:
     memory = sum(tree.harm.rss_bytes for tree in trees)
     count = len(trees)
     title = f"A living client keeps {count} server{'s' if count != 1 else ''} more than are configured, with "
-    check = "ps -o pid,lstart,rss,args --ppid PID   # of the client: more copies than sessions confirm it"
+    client = trees[0].client if trees[0].client is not None else trees[0].root.parents[0]
+    check = f"ps -o pid,lstart,rss,args --ppid {client}   # more copies of one command than sessions confirm it"
     severity = Severity.MEDIUM if memory >= SOME_BYTES else Severity.LOW
     return Risk(cause.id, f"{title}{memory / 1e6:.0f} MB", severity, _evidence(trees), check, KEPT_OPEN, ())

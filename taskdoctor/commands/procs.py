@@ -42,12 +42,16 @@ def command(
     exit_zero: ending.ExitZero = False,
 ) -> None:
     """Find Python and Node MCP subprocesses that were left behind, prove it, and rank them by what they take."""
+    import sys
+
     from taskdoctor.causes import all_causes
     from taskdoctor.collectors.processes.collecting import Options, collect
     from taskdoctor.collectors.processes.service import find_service
     from taskdoctor.diagnosis.verdict import judge
     from taskdoctor.errors import UsageError
 
+    if clean and sys.platform != "linux":
+        raise UsageError("--clean works on Linux only", hint="Elsewhere the proof by the kernel is missing.")
     if clean and quick:
         raise UsageError("--clean needs the proof that --quick leaves out", hint="Leave out --quick.")
     if yes and not clean:

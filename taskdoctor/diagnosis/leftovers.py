@@ -6,7 +6,6 @@ was late because of it, only a log or a live service can tell.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from taskdoctor.model import (
     ProcessClass,
     Processes,
     ProcessTree,
+    Sign,
     Status,
     Timeline,
     Unclosed,
@@ -26,8 +26,6 @@ BEFORE_S, AFTER_S = 2.0, 30.0  # how long around an opening line its servers sta
 MOST = 20
 LEFT = (ProcessClass.ORPHAN, ProcessClass.SUSPECT, ProcessClass.HELPER)
 STARTED = (*LEFT, ProcessClass.RETAINED, ProcessClass.LIVE, ProcessClass.UNKNOWN)
-
-_PID = re.compile(r"\b(?:pid|PID|process)[ =:#]{1,3}(\d{2,8})\b")
 
 
 def of(processes: Processes, *kinds: ProcessClass) -> tuple[ProcessTree, ...]:
@@ -92,25 +90,44 @@ def _none(processes: Processes) -> str:
     )
 
 
-def unclosed(timeline: Timeline) -> tuple[Unclosed, ...]:
-    """Sessions that the log never closed, or that it gave up, with their processes that are still there."""
+def joined(timeline: Timeline) -> tuple[Processes | None, tuple[Unclosed, ...]]:
+    """The processes with what the log knows of their sessions: closed there, and yet alive here, is retained."""
     processes = timeline.processes
     if processes is None:
-        return ()
+        return None, ()
     trees = of(processes, *STARTED)
+    if processes.service is not None:  # of the living, only its own
+        service = processes.service.pid
+        trees = tuple(tree for tree in trees if tree.kind in LEFT or service in tree.root.parents)
     offset_s = _offset_s(timeline, processes, trees)
-    matches = [*_never_closed(timeline, trees, offset_s), *_still_active(timeline, trees, offset_s)]
-    return tuple([*matches, *_named(timeline, processes)][:MOST])
+    active = list(_still_active(timeline, trees, offset_s))
+    matches = [*active, *_never_closed(timeline, trees, offset_s), *_named(timeline, processes)]
+    told = {pid: one for one in active for pid in one.pids}
+    kept = tuple(_retained(tree, told.get(tree.root.pid)) for tree in processes.trees)
+    return replace(processes, trees=kept), tuple(matches[:MOST])
+
+
+def _retained(tree: ProcessTree, told: Unclosed | None) -> ProcessTree:
+    """A living server whose session the log has closed."""
+    if told is None or tree.kind is not ProcessClass.LIVE:
+        return tree
+    sign = Sign(
+        "the log closed its session, and it lives on", str(told.place), f"sed -n {told.place.line}p {told.place.source}"
+    )
+    return replace(tree, kind=ProcessClass.RETAINED, signs=(*tree.signs, sign))
 
 
 def _offset_s(timeline: Timeline, processes: Processes, trees: Sequence[ProcessTree]) -> float:
-    """A log without a zone is in the machine's own: the offset under which more of its sessions find servers."""
+    """A log without a zone is in the machine's own: the offset that its sessions fit under."""
     marks = [event.at_s for event in _openings(timeline)]
 
     def hits(offset_s: float) -> int:
         return sum(_starts_near(tree, at_s - offset_s) for tree in trees for at_s in marks)
 
-    return max((0.0, processes.utc_offset_s), key=hits)
+    def distance_s(offset_s: float) -> float:
+        return abs(processes.at_s - (timeline.window.end_s - offset_s))
+
+    return max((0.0, processes.utc_offset_s), key=lambda offset_s: (hits(offset_s), -distance_s(offset_s)))
 
 
 def _openings(timeline: Timeline) -> list[Event]:
@@ -125,42 +142,63 @@ def _starts_near(tree: ProcessTree, at_s: float) -> bool:
 
 
 def _never_closed(timeline: Timeline, trees: Sequence[ProcessTree], offset_s: float) -> Iterator[Unclosed]:
-    """Each opening without its closing, and the servers that started with it."""
+    """Each opening without its closing, beyond the sessions still open, and the servers that started with it."""
+    clients = [event for events in timeline.opens.values() for event in events if event.lane is Lane.CHILDREN]
+    sessions = [event for events in timeline.opens.values() for event in events if event.lane is Lane.SESSIONS]
     taken: set[int] = set()
-    for events in timeline.opens.values():
-        for event in events:
-            if event.lane is not Lane.CHILDREN:
-                continue
-            near = [t for t in trees if t.root.pid not in taken and _starts_near(t, event.at_s - offset_s)]
-            if near:
-                taken |= {tree.root.pid for tree in near}
-                name = event.label or event.kind
-                yield Unclosed(f"{name} was opened and never closed; {_still_there(near)}", event.place, _pids(near))
+    for event in sorted(clients, key=lambda one: one.at_s)[: max(0, len(clients) - len(sessions))]:
+        near = [t for t in trees if t.root.pid not in taken and _starts_near(t, event.at_s - offset_s)]
+        if near:
+            taken |= {tree.root.pid for tree in near}
+            yield Unclosed(
+                f"{event.label or event.kind} opened and never closed: {_still_there(near)}", event.place, _pids(near)
+            )
 
 
 def _still_active(timeline: Timeline, trees: Sequence[ProcessTree], offset_s: float) -> Iterator[Unclosed]:
-    """`Closing MCPClient... and 4 active connections`: of what had started before, what is still there."""
-    for event in timeline.levels.get(Lane.CHILDREN, ()):
+    """`Closing MCPClient... and 4 active connections`: of the servers it had, those still there."""
+    taken: set[int] = set()
+    for event in sorted(timeline.levels.get(Lane.CHILDREN, ()), key=lambda one: one.at_s):
         count = int(event.value or 0)
-        if count <= 0 or "close" not in event.kind:
+        if count <= 0 or "at-close" not in event.kind:
             continue
         at_s = event.at_s - offset_s
-        window_s = timeline.window.start_s - offset_s - AFTER_S
-        left = [t for t in trees if t.kind in LEFT and window_s <= t.root.started_s <= at_s + BEFORE_S]
-        left = sorted(left, key=lambda tree: -tree.root.started_s)[:count]
-        if left:
-            text = f"closed with {count} active connections; {_still_there(left)}"
-            yield Unclosed(text, event.place, _pids(left))
+        started = [t for t in trees if t.root.started_s <= at_s + BEFORE_S and t.root.pid not in taken]
+        opened_s = _opened_s(timeline, event)
+        if opened_s is not None:
+            started = [tree for tree in started if _starts_near(tree, opened_s - offset_s)]
+        # Its own before what may be others', orphans before the living, the oldest first: so are sessions closed.
+        mine = sorted(started, key=lambda t: (not _is_own(t, timeline), t.kind not in LEFT, t.root.started_s))[:count]
+        if mine:
+            taken |= {tree.root.pid for tree in mine}
+            yield Unclosed(f"closed with {count} active connections: {_still_there(mine)}", event.place, _pids(mine))
+
+
+def _is_own(tree: ProcessTree, timeline: Timeline) -> bool:
+    """Whether it stands below the service under diagnosis; true of all where none was named."""
+    service = timeline.processes.service if timeline.processes is not None else None
+    return service is None or service.pid in tree.root.parents
+
+
+def _opened_s(timeline: Timeline, closing: Event) -> float | None:
+    """When the client that is closed here had been opened, where the log tells."""
+    spans = [e for e in timeline.spans.get(Lane.CHILDREN, ()) if e.start_s <= closing.at_s <= e.end_s + AFTER_S]
+    left = [
+        e for events in timeline.opens.values() for e in events if e.lane is Lane.CHILDREN and e.at_s <= closing.at_s
+    ]
+    nearest = min(spans, key=lambda span: abs(span.end_s - closing.at_s), default=None)
+    if nearest is not None:
+        return nearest.start_s
+    return left[0].at_s if len(left) == 1 else None
 
 
 def _named(timeline: Timeline, processes: Processes) -> Iterator[Unclosed]:
     """Lines that name the number of a process which is still there."""
     known = {process.pid: tree for tree in of(processes, *LEFT) for process in tree.processes}
     for event in timeline.marks.get(Lane.CHILDREN, ()):
-        for number in _PID.findall(f"{event.label} {event.key}"):
-            tree = known.get(int(number))
-            if tree is not None:
-                yield Unclosed(f"the log gave up pid {number}; {_still_there([tree])}", event.place, _pids([tree]))
+        tree = known.get(int(event.key)) if event.key.isdecimal() else None
+        if tree is not None:
+            yield Unclosed(f"the log gave up pid {event.key}: {_still_there([tree])}", event.place, _pids([tree]))
 
 
 def _pids(trees: Sequence[ProcessTree]) -> tuple[int, ...]:
@@ -168,7 +206,7 @@ def _pids(trees: Sequence[ProcessTree]) -> tuple[int, ...]:
 
 
 def _still_there(trees: Sequence[ProcessTree]) -> str:
-    """`4 of its servers are still there: pid 17 (orphan), pid 18 (orphan)`"""
+    """`2 servers that started before are still there: pid 17 (time, orphan), pid 18 (fetch, orphan)`"""
     listed = ", ".join(f"pid {tree.root.pid} ({tree.label}, {tree.kind})" for tree in trees[:6])
     more = f" and {len(trees) - 6} more" if len(trees) > 6 else ""
-    return f"{len(trees)} server{'s are' if len(trees) != 1 else ' is'} still there: {listed}{more}"
+    return f"{len(trees)} server{'s' if len(trees) != 1 else ''} of that time still there: {listed}{more}"

@@ -86,7 +86,8 @@ def judge(snapshots: Sequence[Snapshot], causes: Sequence[Cause], *, slow_s: flo
     line = timeline.build(snapshots)
     if line is None:
         return _nothing_to_judge(snapshots, causes)
-    line = replace(line, stalls=find(line, slow_s=slow_s))
+    processes, unclosed = leftovers.joined(line)
+    line = replace(line, stalls=find(line, slow_s=slow_s), processes=processes)
     trial = _trial(line, causes, snapshots, slow_s)
     findings = _findings(trial)
     status, reasons = _status(trial, findings, snapshots)
@@ -108,7 +109,7 @@ def judge(snapshots: Sequence[Snapshot], causes: Sequence[Cause], *, slow_s: flo
         risks=risks,
         blind=_blind(trial, findings),
         next_steps=_next_steps(trial, status, findings, reasons),
-        report=_report(trial, snapshots, findings),
+        report=replace(_report(trial, snapshots, findings), unclosed=unclosed),
     )
     return leftovers.judged(verdict) if all(snapshot.processes is not None for snapshot in snapshots) else verdict
 
@@ -418,7 +419,6 @@ def _report(trial: Trial, snapshots: Sequence[Snapshot], findings: Sequence[Find
         teardown=sections.teardown(line),
         errors=sections.errors(line),
         processes=line.processes,
-        unclosed=leftovers.unclosed(line),
         sources=tuple(source for snapshot in snapshots for source in snapshot.sources),
         warnings=tuple(warning for snapshot in snapshots for warning in snapshot.warnings),
     )

@@ -128,6 +128,13 @@ def _closed_by_old(keeper: Keeper) -> Iterator[Label]:
     yield from _labels(keeper, ORPHAN, deaf=1)
 
 
+def closing_now(keeper: Keeper) -> Iterator[Label]:
+    """A client that closes properly, in the middle of it: for four seconds its deaf server looks like an orphan."""
+    python = python_with(FIRST)
+    keeper.client(python, "close", [python, keeper.script("deaf_server.py"), keeper.sign("closing")], says="CLOSING")
+    yield from _labels(keeper, NOTHING, closing=1)
+
+
 def _healthy(keeper: Keeper) -> Iterator[Label]:
     """Living clients, each with a server; four of the same; one that keeps three of them for one session."""
     python = python_with(FIRST)

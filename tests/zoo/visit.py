@@ -10,7 +10,7 @@ from pathlib import Path
 
 from taskdoctor.collectors.processes.collecting import APART_S, Options, collect
 from taskdoctor.model import ProcessClass, Processes
-from tests.zoo.cases import CASES, Case, Label
+from tests.zoo.cases import CASES, Case, Label, closing_now
 from tests.zoo.environments import FIRST, OLD, SECOND, python_with, uv
 from tests.zoo.keeper import Keeper
 
@@ -51,14 +51,15 @@ def cases_here() -> list[Case]:
 
 
 def fill(keeper: Keeper, cases: Sequence[Case]) -> list[Label]:
-    """Start everything, two at a time."""
+    """Start everything, a few at a time, and at last what must be looked at at once."""
     for version in (FIRST, SECOND, OLD):
         python_with(version)
     uv()
     if any(case.needs_node for case in cases):
         keeper.with_node()
-    with ThreadPoolExecutor(2) as pool:
-        return [label for labels in pool.map(lambda case: list(case.start(keeper)), cases) for label in labels]
+    with ThreadPoolExecutor(4) as pool:
+        labels = [label for labels in pool.map(lambda case: list(case.start(keeper)), cases) for label in labels]
+    return [*labels, *closing_now(keeper)]
 
 
 def look(folder: Path, *, apart_s: float = APART_S) -> tuple[Score, Processes]:

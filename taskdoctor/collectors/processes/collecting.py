@@ -7,7 +7,6 @@ sends TERM, two until KILL, two until it has reaped). Only what looks the same s
 from __future__ import annotations
 
 import os
-import pwd
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +20,7 @@ from taskdoctor.collectors.processes.harm import cpu_share, cpu_ticks, harm_of, 
 from taskdoctor.collectors.processes.launches import CONTAINERS, PACKAGE_RUNNERS, SHELLS, shown, understand
 from taskdoctor.collectors.processes.survey import Survey, is_dead, survey
 from taskdoctor.collectors.processes.table import Row, ancestors, folder_of, memory_bytes
-from taskdoctor.model import Place, Process, ProcessClass, Processes, ProcessTree, Service, Sign, Snapshot
+from taskdoctor.model import Process, ProcessClass, Processes, ProcessTree, Service, Sign, Snapshot
 
 APART_S = 7.0  # longer than the grace of any client that closes properly
 SAMPLE_S = 1.0  # of CPU
@@ -44,15 +43,18 @@ class Options:
 
 def collect(options: Options | None = None, *, progress: Progress | None = None, sleep: Sleep = time.sleep) -> Snapshot:
     """Look at the process table. Raises UnreadableError when there is none."""
+    options = options or Options()
     if sys.platform != "linux":
         from taskdoctor.collectors.processes.elsewhere import collect_elsewhere
 
-        return collect_elsewhere(options or Options(), sleep=sleep)
-    return _collect(options or Options(), progress, sleep)
+        return collect_elsewhere(quick=options.quick, apart_s=options.apart_s, configs=options.configs, sleep=sleep)
+    return _collect(options, progress, sleep)
 
 
 def children_of(pid: int, *, apart_s: float = 0.0, sleep: Sleep = time.sleep) -> Processes:
     """The MCP servers below a service, classified; with `apart_s` of seven seconds also proven. For `attach`."""
+    if sys.platform != "linux":
+        return Processes(time.time(), sys.platform, proven=False, apart_s=0.0, scanned=0)
     options = Options(quick=apart_s <= 0, apart_s=apart_s, sample_s=0.0, service=pid)
     processes = _collect(options, None, sleep, only_below=pid).processes
     assert processes is not None
@@ -253,11 +255,9 @@ def _utc_offset_s(at_s: float) -> float:
 def user_name(owner: int | None) -> str:
     if owner is None:
         return ""
+    import pwd
+
     try:
         return pwd.getpwuid(owner).pw_name
     except KeyError:
         return str(owner)
-
-
-def place_of(tree: ProcessTree) -> Place:
-    return Place(f"pid {tree.root.pid}")

@@ -7,7 +7,7 @@ together: source that is both client and server, and having been started the way
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,10 +64,16 @@ class Identity:
 
 
 def identify(row: Row, entries: Sequence[Entry] = ()) -> Identity:
-    """The evidence of one process."""
+    """The evidence of one process of Linux."""
+    return weigh(row, entries, environ=read_environ(row.pid), folder=lambda: folder_of(row.pid))
+
+
+def weigh(
+    row: Row, entries: Sequence[Entry], *, environ: Mapping[str, str] | None, folder: Callable[[], str]
+) -> Identity:
+    """The evidence of one process, from what any system tells of it; `folder` is asked only if a path needs it."""
     launch = understand(row.command)
-    environ = read_environ(row.pid)
-    source = _source(launch, row, environ or {})
+    source = _source(launch, row, environ or {}, folder)
     names = [name for name in launch.names if says_mcp(name)]
     entry = entry_of(launch, entries)
     few = environ is not None and _few(environ)
@@ -210,7 +216,7 @@ def _label(launch: Launch, environ: Mapping[str, str]) -> str:
     return package if package and says_mcp(package) else launch.head
 
 
-def _source(launch: Launch, row: Row, environ: Mapping[str, str]) -> Source:
+def _source(launch: Launch, row: Row, environ: Mapping[str, str], folder: Callable[[], str]) -> Source:
     """The script or module behind an interpreter, as the process itself would find it."""
     leaf = launch if launch.inner is None else launch.leaf
     if leaf.code and leaf.program in ("python", "node", "bun", "deno"):
@@ -219,9 +225,9 @@ def _source(launch: Launch, row: Row, environ: Mapping[str, str]) -> Source:
         return Source()
     path = leaf.target if leaf.target and base(leaf.script) in ("mcp", "fastmcp") else leaf.script
     if leaf.module:
-        return _module(leaf.module, row, environ)
+        return _module(leaf.module, row, environ, folder())
     path = path.partition(":")[0] if path.endswith(":mcp") or ".py:" in path else path
-    whole = path if path.startswith("/") else f"{folder_of(row.pid)}/{path}"
+    whole = path if Path(path).is_absolute() else f"{folder()}/{path}"
     found = read_source(whole, row.owner)
     return found if found.readable or Path(whole).suffix else _with_suffix(whole, row.owner)
 
@@ -235,9 +241,9 @@ def _with_suffix(path: str, owner: int | None) -> Source:
     return Source(path)
 
 
-def _module(module: str, row: Row, environ: Mapping[str, str]) -> Source:
+def _module(module: str, row: Row, environ: Mapping[str, str], at: str) -> Source:
     """`-m package.module` in the working directory, PYTHONPATH, or the environment of the interpreter."""
-    folders = [folder_of(row.pid), *environ.get("PYTHONPATH", "").split(":")]
+    folders = [at, *environ.get("PYTHONPATH", "").split(":")]
     binary = Path(row.command[0]) if row.command and row.command[0].startswith("/") else None
     if binary is not None:
         folders += [str(folder) for folder in site_folders(binary.parent.parent)]

@@ -113,18 +113,26 @@ def _looks_like_javascript(text: str) -> bool:
 def _text(path: str, owner: int | None) -> str | None:
     """At most 200 KB of a regular file that belongs to the process's user or to root."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        descriptor = os.open(path, os.O_RDONLY | _OPENING)
     except (OSError, ValueError):
         return None
     try:
         seen = os.fstat(descriptor)
-        if not stat.S_ISREG(seen.st_mode) or seen.st_uid not in {0, owner, os.getuid()}:
+        if not stat.S_ISREG(seen.st_mode) or seen.st_uid not in {0, owner, _own_user()}:
             return None
         return os.read(descriptor, MOST_BYTES).decode("utf-8", "replace")
     except OSError:
         return None
     finally:
         os.close(descriptor)
+
+
+# What Windows does not have: nothing there can block, and nobody owns a file by number.
+_OPENING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
+
+
+def _own_user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def _javascript(text: str, path: str) -> Source:
