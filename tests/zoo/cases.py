@@ -366,7 +366,7 @@ import multiprocessing, sys, time
 if __name__ == "__main__":
     worker = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(3600,))
     worker.start()
-    print(f"READY {{worker.pid}}", flush=True)
+    print(f"READY {worker.pid}", flush=True)
     time.sleep(3600)
 """
     path = keeper.folder / "spawning.py"

@@ -27,6 +27,7 @@ class Internet:
     ports: tuple[int, ...] = ()
     used: tuple[int, ...] = ()  # those with a connection from outside of the tree
     connections: int = 0  # how many such connections
+    outward: int = 0  # connections that it opened itself to somewhere outside of the tree
 
 
 def blockers(group: Group, survey: Survey) -> tuple[Sign, ...]:
@@ -89,14 +90,27 @@ def _in_use(group: Group, survey: Survey) -> Iterator[Sign]:
         return
     for port in net.used:
         yield Sign(f"port {port} is in use by somebody else", f"pid {group.root}", f"ss -tnp sport = :{port}")
-    if net.ports and (group.identity.serves_http or not group.identity.says_stdio):
-        listed = ", ".join(map(str, net.ports))
-        yield Sign(f"it listens on port {listed}, and may be a server over HTTP", f"pid {group.root}", "ss -tlnp")
-    elif group.identity.serves_http:
+    if not (group.identity.says_stdio or group.core.identity.says_stdio):
+        yield from _other_channels(group, survey, net)
+    if group.identity.serves_http or group.core.identity.serves_http:
         yield Sign("it is made to serve over HTTP: stdin is not its channel", f"pid {group.root}",
                    f"ps -o args -p {group.core.row.pid}")  # fmt: skip
     if _unix_in_use(group, survey):
         yield Sign("a socket it listens on is in use by somebody else", f"pid {group.root}", "ss -xlp")
+
+
+def _other_channels(group: Group, survey: Survey, net: Internet) -> Iterator[Sign]:
+    """Of a server whose source does not say that it runs over stdio, everything else that it may be asked through."""
+    place = f"pid {group.root}"
+    if net.ports:
+        listed = ", ".join(map(str, net.ports))
+        yield Sign(f"it listens on port {listed}, and may be a server over HTTP", place, "ss -tlnp")
+    if net.outward:
+        yield Sign("it is connected to others over the network, and may work for them", place, "ss -tnp")
+    inodes = _inodes(group.pids) or set()
+    known = survey.sockets or {}
+    if any(known[inode].listening for inode in inodes if inode in known):
+        yield Sign("it listens on a socket, and may serve there", place, "ss -xlp")
 
 
 def _unix_in_use(group: Group, survey: Survey) -> bool:
@@ -133,7 +147,9 @@ def internet(pids: Sequence[int]) -> Internet | None:
     ports = {_port(row[1]) for row in rows if row[3] == LISTEN and int(row[9]) in inodes}
     inside = {row[1] for row in rows if int(row[9]) in inodes and row[3] == ESTABLISHED}
     used = [_port(row[1]) for row in rows if row[3] == ESTABLISHED and _port(row[1]) in ports and row[2] not in inside]
-    return Internet(tuple(sorted(ports)), tuple(sorted(set(used))), len(used))
+    opened = [row for row in rows if row[3] == ESTABLISHED and int(row[9]) in inodes and _port(row[1]) not in ports]
+    outward = sum(row[2] not in inside for row in opened)
+    return Internet(tuple(sorted(ports)), tuple(sorted(set(used))), len(used), outward)
 
 
 def _port(address: str) -> int:

@@ -77,24 +77,31 @@ def end(
     """End the orphans among these trees; what became of each process. Others are not touched whatever is asked."""
     wanted = {(tree.root.pid, tree.root.start_ticks) for tree in trees if tree.kind is ProcessClass.ORPHAN}
     done: list[Ended] = []
+    tried: set[tuple[int, int]] = set()
     wires: set[str] = set()
-    for round_ in range(ROUNDS):
+    for round_ in range(ROUNDS if wanted else 0):
         seen = look()
         orphans = [ruling.group for ruling in rule(seen, seen) if ruling.kind is ProcessClass.ORPHAN]
-        chosen = [group for group in orphans if _is_wanted(group, seen, wanted, wires)]
+        chosen = [
+            group for group in orphans if _is_wanted(group, seen, wanted, wires) and _key(group, seen) not in tried
+        ]
         if round_ == 0:
             done += _changed(trees, wanted, chosen, seen)
         if not chosen:
             break
+        tried |= {_key(group, seen) for group in chosen}
         wires |= {link for group in chosen for link in group.core.channel.wires}
         done += _end_groups(chosen, seen, identify, patience_s)
     return tuple(done)
 
 
+def _key(group: Group, seen: Survey) -> tuple[int, int]:
+    return group.root, seen.table[group.root].start_ticks
+
+
 def _is_wanted(group: Group, seen: Survey, wanted: set[tuple[int, int]], wires: set[str]) -> bool:
     """The trees that were asked for, and later what is left on the same wires."""
-    row = seen.table[group.root]
-    return (row.pid, row.start_ticks) in wanted or bool(wires & set(group.core.channel.wires))
+    return _key(group, seen) in wanted or bool(wires & set(group.core.channel.wires))
 
 
 def _changed(

@@ -98,7 +98,7 @@ def weigh(
         entry=entry,
         label=_label(launch, environ or {}),
         serves_http=_serves_http(row.command, source),
-        says_stdio=source.stdio or (source.serves and not source.http),
+        says_stdio=source.stdio and not source.http,
         few_variables=few,
         from_npm=environ is not None and bool(_npm_name(environ)),
         started_by=next((who for name, who in MARKERS.items() if environ and name in environ), ""),

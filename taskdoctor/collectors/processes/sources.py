@@ -50,7 +50,7 @@ class Source:
     serves: bool = False  # builds an MCP server with an SDK
     by_hand: bool = False  # answers the methods of the protocol itself
     connects: bool = False  # talks to MCP servers: a client
-    stdio: bool = False  # says so
+    stdio: bool = False  # runs over stdin and stdout, and says so itself
     http: bool = False  # serves over HTTP
     mentions: str = ""  # the first thing that was seen
 
@@ -140,7 +140,7 @@ def _javascript(text: str, path: str) -> Source:
     server = _JS_SERVER.search(code)
     client = _JS_CLIENT.search(code)
     wire = {found for pair in _WIRE.findall(code) for found in pair if found}
-    by_hand = server is None and _answers(wire)
+    by_hand = server is None and "stdin" in code and _answers(wire)
     spawns = by_hand and _JS_SPAWN.search(code) is not None
     return Source(
         path,
@@ -193,6 +193,7 @@ class _Reading:
         self._http = False
         self._stdio = False
         self._spawns = False
+        self._reads = False
         self._wire: set[str] = set()
 
     def of(self, tree: ast.Module) -> Source:
@@ -210,9 +211,11 @@ class _Reading:
                     self._imported(module, [name.name for name in names])
                 case ast.Call():
                     self._called(node)
+                case ast.Attribute(attr="stdin"):
+                    self._reads = True
                 case ast.Constant(value=str(value)) if id(node) not in docstrings:
                     self._wire |= {value} & {"tools/list", "initialize", "serverInfo", "clientInfo"}
-        by_hand = not self._serves and _answers(self._wire)
+        by_hand = not self._serves and self._reads and _answers(self._wire)
         return Source(
             self._path,
             readable=True,
@@ -240,6 +243,7 @@ class _Reading:
             self._serves = self._serves or f"{name}("
         if name in _CLIENT_CALLS:
             self._connects = True
+        self._reads = self._reads or name == "input"
         if name in ("Popen", "create_subprocess_exec", "create_subprocess_shell"):
             self._spawns = True
         self._http = self._http or name in _HTTP_CALLS
@@ -248,10 +252,11 @@ class _Reading:
             self._runs(call)
 
     def _runs(self, call: ast.Call) -> None:
+        """Without a word it runs over stdio; with one that is not written out, it may run over anything."""
         words = [keyword.value for keyword in call.keywords if keyword.arg == "transport"] + call.args[:1]
         told = [word.value for word in words if isinstance(word, ast.Constant)]
         self._http = self._http or any(word in _HTTP_NAMES for word in told)
-        self._stdio = self._stdio or "stdio" in told
+        self._stdio = self._stdio or "stdio" in told or not (call.args or call.keywords)
 
 
 def _name_of(node: ast.expr) -> str:
