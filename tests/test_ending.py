@@ -15,7 +15,7 @@ import pytest
 from taskdoctor.collectors.processes.ending import Identity, end, identity_of
 from taskdoctor.model import Outcome, ProcessClass, ProcessTree
 from tests.test_cli import run
-from tests.test_processes import left, quiet_server, seen, tree_of
+from tests.test_processes import kind_of, left, quiet_server, seen, tree_of
 from tests.zoo.keeper import Keeper
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is ended elsewhere")
@@ -32,9 +32,9 @@ def keeper(tmp_path: Path) -> Iterator[Keeper]:
 
 def orphan(keeper: Keeper, *command: str) -> tuple[subprocess.Popen[bytes], ProcessTree]:
     process = left(keeper, *(command or (sys.executable, quiet_server(keeper))))
+    keeper.until(lambda: kind_of(seen(), process.pid) is ProcessClass.ORPHAN, "an orphan")
     tree = tree_of(seen(), process.pid)
     assert tree is not None
-    assert tree.kind is ProcessClass.ORPHAN
     return process, tree
 
 

@@ -18,10 +18,11 @@ from taskdoctor.collectors.processes import launches
 from taskdoctor.collectors.processes.channel import Channel, End, look
 from taskdoctor.collectors.processes.collecting import Options, children_of, collect
 from taskdoctor.collectors.processes.configs import entry_of, find_entries
+from taskdoctor.collectors.processes.identity import weigh
 from taskdoctor.collectors.processes.launches import says_mcp, shown, understand
 from taskdoctor.collectors.processes.peers import unix_sockets
 from taskdoctor.collectors.processes.sources import Source, judge_text, read_source
-from taskdoctor.collectors.processes.table import read_row, read_table, split_command
+from taskdoctor.collectors.processes.table import Row, read_row, read_table, split_command
 from taskdoctor.errors import UnreadableError
 from taskdoctor.model import ProcessClass, Processes, ProcessTree
 from tests.zoo.keeper import Keeper
@@ -345,6 +346,8 @@ def test_no_command_line_is_too_strange() -> None:
     ):
         assert isinstance(understand(words).head, str)
         assert isinstance(launches.shown(words), str)
+        identity = weigh(Row(1, 0, "x", tuple(words)), (), environ=None, folder=lambda: "")
+        assert not identity.serves_http
 
 
 # --- classes ----------------------------------------------------------------------------------------------------

@@ -193,7 +193,7 @@ def _serves_http(command: Sequence[str], source: Source) -> bool:
     words = [word.lower() for word in command[1:]]
     if "stdio" in words or any(word.endswith("=stdio") for word in words):
         return False
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         option, _, value = word.partition("=")
         if option in ("--transport", "-t", "--outputtransport") and (value or following) in _HTTP_WORDS:
             return True

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath, PureWindowsPath
 
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "busybox"})
-PREFIXES = frozenset({"env", "nice", "ionice", "timeout", "stdbuf", "nohup", "setsid", "xvfb-run", "tini", "dumb-init"})
+PREFIXES = frozenset(
+    {"cmd", "env", "nice", "ionice", "timeout", "stdbuf", "nohup", "setsid", "xvfb-run", "tini", "dumb-init"}
+)
 RUNTIMES = frozenset({"python", "node", "bun", "deno", "ruby", "php", "java", "dotnet", "tsx", "ts-node"})
 PACKAGE_RUNNERS = frozenset({"npx", "npm", "pnpm", "pnpx", "yarn", "bunx", "uv", "uvx", "pipx"})
 CONTAINERS = frozenset({"docker", "podman", "nerdctl"})
@@ -99,7 +101,7 @@ def understand(command: Sequence[str]) -> Launch:
         return _run_package(program, rest)
     if program in SHELLS:
         return _shell(program, rest)
-    if program in PREFIXES or program == "cmd":
+    if program in PREFIXES:
         return _prefixed(program, rest)
     if program in CONTAINERS:
         return Launch(program, target=_image(rest), arguments=tuple(rest))
