@@ -129,10 +129,14 @@ def _closed_by_old(keeper: Keeper) -> Iterator[Label]:
 
 
 def closing_now(keeper: Keeper) -> Iterator[Label]:
-    """A client that closes properly, in the middle of it: for four seconds its deaf server looks like an orphan."""
-    python = python_with(FIRST)
-    keeper.client(python, "close", [python, keeper.script("deaf_server.py"), keeper.sign("closing")], says="CLOSING")
-    yield from _labels(keeper, NOTHING, closing=1)
+    """Clients in the middle of closing, one because its task was cancelled: for four seconds it looks like an orphan."""
+    python, deaf = python_with(FIRST), keeper.script("deaf_server.py")
+    cancelled = keeper.client(python, "cancel", [python, deaf, keeper.sign("cancelled")], stdin=subprocess.PIPE)
+    keeper.client(python, "close", [python, deaf, keeper.sign("closing")], says="CLOSING")
+    assert cancelled.stdin is not None
+    cancelled.stdin.write(b"cancel\n")
+    cancelled.stdin.close()
+    yield from _labels(keeper, NOTHING, closing=1, cancelled=1)
 
 
 def _healthy(keeper: Keeper) -> Iterator[Label]:

@@ -87,10 +87,11 @@ class Keeper:
         count: int = 1,
         before: Sequence[str] = (),
         says: str = "READY",
+        **options: object,
     ) -> subprocess.Popen[bytes]:
         """A Python client with servers."""
         words = [word for command in commands for word in ("--", *command)]
-        return self.start(*before, python, self.script("client.py"), what, str(count), *words, says=says)
+        return self.start(*before, python, self.script("client.py"), what, str(count), *words, says=says, **options)
 
     def node_client(self, what: str, *commands: Sequence[str], count: int = 1) -> subprocess.Popen[bytes]:
         words = [word for command in commands for word in ("--", *command)]

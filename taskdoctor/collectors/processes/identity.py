@@ -130,7 +130,7 @@ def _named(names: Sequence[str], launch: Launch, source: Source, row: Row) -> tu
 
 def _installed(script: str) -> bool:
     path = os.path.realpath(script)
-    if any(part in script or part in path for part in _INSTALLED):
+    if any(part in script.replace("\\", "/") or part in path for part in _INSTALLED):
         return True
     folder = Path(script).parent
     return folder.name in ("bin", "Scripts") and bool(site_folders(folder.parent))

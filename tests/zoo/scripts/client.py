@@ -1,6 +1,6 @@
 """Starts servers as MCP clients do, and then does with them what the words say. Works with SDK 1.x and 2.x.
 
-client.py WHAT N -- COMMAND... [-- COMMAND...]   WHAT: hold | close | fork
+client.py WHAT N -- COMMAND... [-- COMMAND...]   WHAT: hold | close | fork | cancel
 """
 
 import asyncio
@@ -42,8 +42,11 @@ async def hold() -> None:
 
 
 async def main() -> None:
+    task = asyncio.create_task(hold())
+    if what == "cancel":
+        asyncio.get_running_loop().add_reader(0, task.cancel)  # told to by whoever started it
     try:
-        await hold()
+        await task
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - closing badly is what it is here for
         print(repr(error), file=sys.stderr, flush=True)
     print("CLOSED", flush=True)
