@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from taskdoctor.commands import attach, demo, explain, logs, verdict
+from taskdoctor.commands import attach, demo, explain, logs, procs, verdict
 from taskdoctor.errors import Exit, TaskdoctorError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("attach")(attach.command)
 app.command("logs")(logs.command)
+app.command("procs")(procs.command)
 app.command("verdict")(verdict.command)
 app.command("explain")(explain.command)
 app.command("demo")(demo.command)

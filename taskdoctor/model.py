@@ -219,6 +219,76 @@ class BlockedStack:
     cpu_share: float | None = None  # CPU seconds of that thread per second held
 
 
+class ProcessClass(StrEnum):
+    """What an MCP server (or what it left) is to the living; only an orphan may be ended."""
+
+    ORPHAN = "orphan"  # proven: nobody can ever ask it anything again, and nothing speaks against ending it
+    SUSPECT = "suspect"  # looks like one; not proven, or something speaks against ending it
+    HELPER = "helper"  # no server itself: left by one that is dead
+    RETAINED = "retained"  # lives under a living client, which keeps more copies than are configured
+    ZOMBIE = "zombie"  # has ended; its parent did not fetch the news
+    UNKNOWN = "unknown"  # what would tell was not readable
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One reason for a class: a sentence, where it was seen, and the command by which a person can check it."""
+
+    text: str
+    source: str
+    check: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What a process, or a tree of them, takes."""
+
+    rss_bytes: int = 0
+    cpu_share: float = 0.0  # of one core, over the sample; 2.0 is two cores
+    ports: tuple[int, ...] = ()  # it listens on
+    locks: tuple[str, ...] = ()  # locked files, open databases
+
+    @property
+    def spins(self) -> bool:
+        return self.cpu_share >= 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One member of a tree."""
+
+    pid: int
+    name: str
+    command: str  # secrets taken out
+    parents: tuple[int, ...]  # nearest first
+    started_s: float
+    start_ticks: int  # since boot; with the pid, its identity
+    owner: str
+    harm: Harm = field(default_factory=Harm)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessTree:
+    """One server with its wrappers and children, judged as a whole: `npm exec` -> `sh` -> `node`."""
+
+    kind: ProcessClass
+    label: str  # the package, script or module
+    processes: tuple[Process, ...]  # root first
+    signs: tuple[Sign, ...] = ()  # why it counts
+    blockers: tuple[Sign, ...] = ()  # why it must not be ended
+    harm: Harm = field(default_factory=Harm)  # of the whole tree
+    entry: str = ""  # which entry of which configuration
+    started_by: str = ""
+    client: int | None = None  # the process that holds the other end of its channel
+    launch: str = ""  # "npx", "uv", "shell", "direct", "container": what the advice depends on
+    unread: tuple[str, ...] = ()  # what was not readable
+
+    @property
+    def root(self) -> Process:
+        return self.processes[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What a watch of a live service found that has no place in time."""
@@ -235,16 +305,43 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceProcess:
+    """The service under diagnosis."""
+
+    pid: int
+    command: str
+    sessions: int | None  # connections that others have open to its ports; None: not readable
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The process table at one moment, as far as MCP servers and what they left are concerned."""
+
+    at_s: float
+    platform: str  # "linux", "darwin", "win32"
+    proven: bool  # the channel was looked at twice, `apart_s` apart
+    apart_s: float
+    scanned: int
+    trees: tuple[ProcessTree, ...] = ()
+    service: ServiceProcess | None = None
+    memory_bytes: int = 0  # of the machine
+    cores: int = 1
+    utc_offset_s: float = 0.0  # of the machine's own clock; logs without a zone are written in it
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What one collector saw, unjudged."""
 
-    collector: str  # "logs", "attach"
+    collector: str  # "logs", "attach", "processes"
     sources: tuple[Source, ...]
     events: tuple[Event, ...] = ()  # by time
     gaps: tuple[Gap, ...] = ()
     tallies: tuple[Tally, ...] = ()
     warnings: tuple[str, ...] = ()  # what could not be read
     service: Service | None = None  # of a live one
+    processes: Processes | None = None
 
 
 # --- judged -----------------------------------------------------------------------------------------------------
@@ -404,6 +501,36 @@ class LaneRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Unclosed:
+    """A session of the log that was never closed, or closed badly, and the processes of it that are still there."""
+
+    text: str
+    place: Place
+    pids: tuple[int, ...]
+
+
+class Outcome(StrEnum):
+    """What became of a process that was to be ended."""
+
+    ENDED = "ended"
+    GONE = "gone"  # by itself, before any signal
+    KEPT = "kept"  # not signalled: no longer the same, or no longer an orphan
+    ALIVE = "alive"  # signalled, and still there
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One process that was to be ended."""
+
+    pid: int
+    tree: int  # pid of the root of its tree
+    command: str
+    outcome: Outcome
+    why: str  # the last signal, or why it was kept
+    rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The numbers of the sections below the verdict; None: nothing was seen of it."""
 
@@ -414,6 +541,9 @@ class Report:
     connections: tuple[Connections, ...] = ()
     teardown: Teardown | None = None
     errors: tuple[ErrorLine, ...] = ()
+    processes: Processes | None = None
+    unclosed: tuple[Unclosed, ...] = ()
+    ended: tuple[Ended, ...] = ()
     sources: tuple[Source, ...] = ()
     warnings: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
@@ -451,6 +581,7 @@ class Risk:
     evidence: tuple[Evidence, ...]
     check: str
     fix: Fix
+    leads_to: tuple[str, ...] | None = None  # causes that it feeds; None: whatever its cause can lead to
 
 
 class Visibility(StrEnum):
@@ -527,6 +658,7 @@ class Timeline:
     gaps: tuple[Gap, ...]
     stalls: tuple[Stall, ...] = ()
     tallies: tuple[Tally, ...] = ()
+    processes: Processes | None = None
 
 
 @dataclass(frozen=True, slots=True)

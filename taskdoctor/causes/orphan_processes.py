@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from taskdoctor.causes import _risks
+from taskdoctor.causes import _leftovers, _risks
 from taskdoctor.causes._example_logs import Said, Turn, growing, incident, pile, slow_tool
 from taskdoctor.diagnosis.claiming import marks, rising, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Risk, Timeline
@@ -26,6 +26,7 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
         *marks(timeline, ID, Lane.CHILDREN, before_s=KILL_GRACE_S, weight=0.5, say="{label} inside the stall"),
         *rising(timeline, ID, Lane.CHILDREN, say="lateness rises with {label}: {first} -> {last}"),
         *_held_locks(timeline),
+        *_leftovers.claims(timeline, ID),
     )
 
 
@@ -45,10 +46,11 @@ def _held_locks(timeline: Timeline) -> tuple[Claim, ...]:
 
 
 def risks(timeline: Timeline) -> tuple[Risk, ...]:
-    """The same without blame: it grows, and nothing was late because of it yet."""
+    """The same without blame: what the process table shows, else what the log hints at."""
     left = timeline.marks.get(Lane.CHILDREN, ())
     return (
-        _risks.growing(timeline, CAUSE, TITLE, Lane.CHILDREN)
+        _leftovers.risks(timeline, CAUSE)
+        or _risks.growing(timeline, CAUSE, TITLE, Lane.CHILDREN)
         or _risks.happened(CAUSE, TITLE, left, often=SWARM)
         or _unclosed(timeline)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,11 +15,18 @@ from taskdoctor.model import (
     Fact,
     Form,
     Gap,
+    Harm,
     Known,
     Lane,
     Place,
+    Process,
+    ProcessClass,
+    Processes,
+    ProcessTree,
     Reading,
     Service,
+    ServiceProcess,
+    Sign,
     Silence,
     Snapshot,
     Source,
@@ -74,6 +82,7 @@ def _snapshot(record: Mapping[str, object]) -> Snapshot:
         tallies=tuple(_tally(each) for each in _records(record["tallies"])),
         warnings=tuple(str(each) for each in _list(record["warnings"])),
         service=_service(record.get("service")),
+        processes=_processes(record.get("processes")),
     )
 
 
@@ -149,3 +158,102 @@ def _three(value: object) -> tuple[int, int, int] | None:
         return None
     first, second, third = (int(str(each)) for each in _list(value))
     return first, second, third
+
+
+def _processes(record: object) -> Processes | None:
+    """Absent in snapshots that were saved before there was a process table."""
+    if record is None:
+        return None
+    if not isinstance(record, dict):
+        raise TypeError("a process table is missing")
+    service = record["service"]
+    return Processes(
+        at_s=_number(record["at_s"]),
+        platform=str(record["platform"]),
+        proven=bool(record["proven"]),
+        apart_s=_number(record["apart_s"]),
+        scanned=int(_number(record["scanned"])),
+        trees=tuple(_tree(each) for each in _records(record["trees"])),
+        service=None if service is None else _service_process(service),
+        memory_bytes=int(_number(record["memory_bytes"])),
+        cores=int(_number(record["cores"])),
+        utc_offset_s=_number(record["utc_offset_s"]),
+    )
+
+
+def _service_process(record: dict[str, object]) -> ServiceProcess:
+    sessions = record["sessions"]
+    return ServiceProcess(
+        pid=int(_number(record["pid"])),
+        command=str(record["command"]),
+        sessions=None if sessions is None else int(_number(sessions)),
+        ports=_numbers(record["ports"]),
+    )
+
+
+def _tree(record: dict[str, object]) -> ProcessTree:
+    processes = tuple(_process(each) for each in _records(record["processes"]))
+    if not processes:
+        raise ValueError("a tree without processes")
+    client = record["client"]
+    return ProcessTree(
+        kind=ProcessClass(str(record["kind"])),
+        label=str(record["label"]),
+        processes=processes,
+        signs=_signs(record["signs"]),
+        blockers=_signs(record["blockers"]),
+        harm=_harm(record["harm"]),
+        entry=str(record["entry"]),
+        started_by=str(record["started_by"]),
+        client=None if client is None else int(_number(client)),
+        launch=str(record["launch"]),
+        unread=_texts(record["unread"]),
+    )
+
+
+def _process(record: dict[str, object]) -> Process:
+    return Process(
+        pid=int(_number(record["pid"])),
+        name=str(record["name"]),
+        command=str(record["command"]),
+        parents=_numbers(record["parents"]),
+        started_s=_number(record["started_s"]),
+        start_ticks=int(_number(record["start_ticks"])),
+        owner=str(record["owner"]),
+        harm=_harm(record["harm"]),
+    )
+
+
+def _signs(value: object) -> tuple[Sign, ...]:
+    return tuple(Sign(str(each["text"]), str(each["source"]), str(each["check"])) for each in _records(value))
+
+
+def _harm(record: object) -> Harm:
+    if not isinstance(record, dict):
+        raise TypeError("what it takes is missing")
+    rss_bytes, cpu_share = int(_number(record["rss_bytes"])), _number(record["cpu_share"])
+    return Harm(rss_bytes, cpu_share, _numbers(record["ports"]), _texts(record["locks"]))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in _list(value))
+
+
+def _numbers(value: object) -> tuple[int, ...]:
+    return tuple(int(_number(each)) for each in _list(value))
+
+
+def _number(value: object) -> float:
+    """A finite number, nothing that only looks like one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError("a number is missing")
+    return value
+
+
+def is_snapshot(path: Path) -> bool:
+    """Whether a file begins as those of --save do."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(64).lstrip().startswith(b'{"format":"%s"' % FORMAT.encode())
+    except OSError:
+        return False

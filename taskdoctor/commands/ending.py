@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,15 +24,23 @@ Slow = Annotated[
 _CODES = {Status.HEALTHY: Exit.HEALTHY, Status.STALLS_FOUND: Exit.STALLS, Status.INSUFFICIENT: Exit.INSUFFICIENT}
 
 
-def give(verdict: Verdict, *, command: str, as_json: bool, verbose: bool) -> None:
-    """Write the verdict to stdout."""
+def give(verdict: Verdict, *, command: str, as_json: bool, verbose: bool, everything: bool = False) -> None:
+    """Write the verdict to stdout; a process table has a page of its own, which comes first when it was asked for."""
     if as_json:
         from taskdoctor.renderers.document import dumps
 
-        typer.echo(dumps(verdict, command=command))
+        typer.echo(dumps(verdict, command=command, everything=everything))
         return
-    from taskdoctor.renderers.terminal import print_verdict
+    from taskdoctor.diagnosis.leftovers import judged
+    from taskdoctor.renderers.terminal import print_processes, print_verdict
 
+    alone = not verdict.report.sources
+    if verdict.report.processes is not None and (alone or command == "procs"):
+        print_processes(judged(verdict), sys.stdout, verbose=verbose, everything=everything)
+        if alone:
+            return
+        sys.stdout.write("\n")
+        verdict = replace(verdict, report=replace(verdict.report, processes=None))
     print_verdict(verdict, sys.stdout, verbose=verbose)
 
 

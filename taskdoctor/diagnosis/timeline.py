@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
-from taskdoctor.model import Event, Form, Gap, Interval, Lane, Silence, Snapshot, Tally, Timeline
+from taskdoctor.model import Event, Form, Gap, Interval, Lane, Processes, Silence, Snapshot, Tally, Timeline
 
 SAME_LINE_S = 0.005  # one event printed by two handlers comes within a few milliseconds
 PAIR_LIMIT_S = 3600.0  # an OPEN older than this is not what a CLOSE closes
@@ -35,7 +35,14 @@ def build(snapshots: Sequence[Snapshot]) -> Timeline | None:
         opens=opens,
         gaps=tuple(gaps),
         tallies=tallies,
+        processes=processes(snapshots),
     )
+
+
+def processes(snapshots: Sequence[Snapshot]) -> Processes | None:
+    """The last look at the process table, where there was one."""
+    seen = [snapshot.processes for snapshot in snapshots if snapshot.processes is not None]
+    return max(seen, key=lambda one: one.at_s, default=None)
 
 
 def deduplicated(events: Iterable[Event]) -> list[Event]:
@@ -64,7 +71,10 @@ def _window(snapshots: Sequence[Snapshot], events: Sequence[Event]) -> Interval 
     sources = [source for snapshot in snapshots for source in snapshot.sources]
     starts = [source.first_s for source in sources if source.first_s is not None] + [event.at_s for event in events[:1]]
     ends = [source.last_s for source in sources if source.last_s is not None] + [event.at_s for event in events[-1:]]
-    return Interval(min(starts), max(ends)) if starts and ends else None
+    if not starts or not ends:  # a process table is one moment; beside a log it does not stretch the window
+        seen = processes(snapshots)
+        return Interval(seen.at_s, seen.at_s) if seen is not None else None
+    return Interval(min(starts), max(ends))
 
 
 def _by_lane(events: Iterable[Event]) -> dict[Lane, tuple[Event, ...]]:

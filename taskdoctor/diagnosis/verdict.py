@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from taskdoctor.diagnosis import sections, timeline
+from taskdoctor.diagnosis import leftovers, sections, timeline
 from taskdoctor.diagnosis.attribution import Share, divide
 from taskdoctor.diagnosis.claiming import duration_text
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
@@ -90,7 +90,8 @@ def judge(snapshots: Sequence[Snapshot], causes: Sequence[Cause], *, slow_s: flo
     line = timeline.build(snapshots)
     if line is None:
         return _nothing_to_judge(snapshots, causes)
-    line = replace(line, stalls=find(line, slow_s=slow_s))
+    processes, unclosed = leftovers.joined(line)
+    line = replace(line, stalls=find(line, slow_s=slow_s), processes=processes)
     trial = _trial(line, causes, snapshots, slow_s)
     findings = _findings(trial)
     status, reasons = _status(trial, findings, snapshots)
@@ -98,7 +99,7 @@ def judge(snapshots: Sequence[Snapshot], causes: Sequence[Cause], *, slow_s: flo
         findings = ()
     risks = _risks(trial, {finding.cause for finding in findings})
     findings = _with_chains(findings, risks, trial)
-    return Verdict(
+    verdict = Verdict(
         status=status,
         summary=_summary(trial, status, findings, reasons),
         window=line.window,
@@ -112,8 +113,9 @@ def judge(snapshots: Sequence[Snapshot], causes: Sequence[Cause], *, slow_s: flo
         risks=risks,
         blind=_blind(trial, findings),
         next_steps=_next_steps(trial, status, findings, reasons),
-        report=_report(trial, snapshots, findings),
+        report=replace(_report(trial, snapshots, findings), unclosed=unclosed),
     )
+    return leftovers.judged(verdict) if all(snapshot.processes is not None for snapshot in snapshots) else verdict
 
 
 def _trial(line: Timeline, causes: Sequence[Cause], snapshots: Sequence[Snapshot], slow_s: float | None) -> Trial:
@@ -138,6 +140,8 @@ def _visibility(cause: Cause, line: Timeline, snapshots: Sequence[Snapshot]) -> 
     lanes = set(cause.lanes)
     forms = {tally.form for tally in line.tallies if tally.lane in lanes}
     if any(line.spans.get(lane) or line.levels.get(lane) for lane in lanes):
+        return Visibility.SEEN
+    if Lane.CHILDREN in lanes and line.processes is not None:
         return Visibility.SEEN
     if forms & {Form.MARK, Form.SPAN, Form.OPEN, Form.CLOSE, Form.LEVEL}:
         return Visibility.PARTLY
@@ -365,7 +369,10 @@ def _risks(trial: Trial, blamed: set[str]) -> tuple[Risk, ...]:
 def _with_chains(findings: Sequence[Finding], risks: Sequence[Risk], trial: Trial) -> tuple[Finding, ...]:
     """Each finding with what it leads to among the others: the head of a chain is what to repair first."""
     present = {finding.cause for finding in findings}
-    fed = {risk.cause: trial.causes[risk.cause].leads_to for risk in risks}
+    fed: dict[str, set[str]] = {}
+    for risk in risks:
+        told = trial.causes[risk.cause].leads_to if risk.leads_to is None else risk.leads_to
+        fed.setdefault(risk.cause, set()).update(told)
     linked = []
     for finding in findings:
         leads = tuple(effect for effect in trial.causes[finding.cause].leads_to if effect in present)
@@ -437,6 +444,7 @@ def _report(trial: Trial, snapshots: Sequence[Snapshot], findings: Sequence[Find
         connections=sections.connections(line),
         teardown=sections.teardown(line),
         errors=sections.errors(line),
+        processes=line.processes,
         sources=tuple(source for snapshot in snapshots for source in snapshot.sources),
         warnings=tuple(warning for snapshot in snapshots for warning in snapshot.warnings),
         services=services,

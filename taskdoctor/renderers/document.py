@@ -17,6 +17,7 @@ from taskdoctor.model import (
     Blind,
     BlockedStack,
     Connections,
+    Ended,
     ErrorLine,
     Evidence,
     Fact,
@@ -27,9 +28,13 @@ from taskdoctor.model import (
     Interval,
     LaneRow,
     Operation,
+    ProcessClass,
+    Processes,
+    ProcessTree,
     Report,
     Risk,
     Service,
+    Sign,
     SlowOperation,
     Source,
     TaskGroup,
@@ -48,8 +53,8 @@ _SEVERITY_ORDER = ("high", "medium", "low")
 Object = dict[str, object]
 
 
-def document(verdict: Verdict, *, command: str) -> Object:
-    """The document as plain values; `command` is the one that looked (`logs`)."""
+def document(verdict: Verdict, *, command: str, everything: bool = False) -> Object:
+    """The document as plain values; `command` is the one that looked (`logs`). `everything`: living processes too."""
     report = verdict.report
     return {
         "schema_version": SCHEMA_VERSION,
@@ -60,15 +65,15 @@ def document(verdict: Verdict, *, command: str) -> Object:
         "tasks": None if report.tasks is None else _tasks(report.tasks),
         "gc": None if report.gc is None else _gc(report.gc),
         "operations": [_operation(operation) for operation in report.operations] or None,
-        "processes": None,
+        "processes": None if report.processes is None else _processes(report, everything=everything),
         "host": _host(report.services),
         **_more(report),
     }
 
 
-def dumps(verdict: Verdict, *, command: str) -> str:
+def dumps(verdict: Verdict, *, command: str, everything: bool = False) -> str:
     """The document as text, pure ASCII, so that any pipe and any encoding carries it."""
-    return json.dumps(document(verdict, command=command), indent=2, allow_nan=False)
+    return json.dumps(document(verdict, command=command, everything=everything), indent=2, allow_nan=False)
 
 
 @cache
@@ -288,6 +293,106 @@ def _summed(parts: Iterable[tuple[str, float]]) -> Mapping[str, float]:
     for name, value in parts:
         seconds[_text(name)] = _number(seconds.get(_text(name), 0.0) + value)
     return seconds
+
+
+def _processes(report: Report, *, everything: bool) -> Object:
+    """One item for each process, whatever tree it belongs to, and the trees with what they take as a whole."""
+    seen = report.processes
+    assert seen is not None
+    trees = [tree for tree in seen.trees if everything or tree.kind is not ProcessClass.LIVE]
+    return {
+        "items": [item for tree in trees for item in _members(tree)],
+        "trees": [_tree(tree, seen) for tree in trees],
+        "scanned": seen.scanned,
+        "proven": seen.proven,
+        "live": sum(tree.kind is ProcessClass.LIVE for tree in seen.trees),
+        "platform": _text(seen.platform),
+        "service": None if seen.service is None else _service(seen),
+        "unclosed": [
+            {"text": _text(one.text), "source": _text(str(one.place)), "pids": list(one.pids)}
+            for one in report.unclosed
+        ],
+        "ended": [_ended(one) for one in report.ended],
+    }
+
+
+def _ended(one: Ended) -> Object:
+    return {
+        "pid": one.pid,
+        "tree": one.tree,
+        "command": _text(one.command),
+        "outcome": one.outcome.value,
+        "why": _text(one.why),
+        "rss_bytes": max(0, one.rss_bytes),
+    }
+
+
+def _members(tree: ProcessTree) -> list[Object]:
+    return [
+        {
+            "pid": process.pid,
+            "class": tree.kind.value,
+            "command": _text(process.command),
+            "name": _text(tree.label),
+            "parents": list(process.parents),
+            "evidence": [*_signs(tree.signs, "for"), *_signs(tree.blockers, "against")],
+            "harm": {
+                "rss_bytes": max(0, process.harm.rss_bytes),
+                "cpu_share": max(0.0, _number(process.harm.cpu_share)),
+                "ports": [port for port in process.harm.ports if port >= 0],
+                "locks": _texts(process.harm.locks),
+            },
+            "tree": tree.root.pid,
+            "start_ticks": process.start_ticks,
+            "started": _iso(process.started_s),
+            "owner": _text(process.owner),
+        }
+        for process in tree.processes
+    ]
+
+
+def _signs(signs: Iterable[Sign], speaks: str) -> list[Object]:
+    return [
+        {
+            "text": _text(sign.text),
+            "source": _text(sign.source),
+            "kind": "measured",
+            "check": _text(sign.check),
+            "speaks": speaks,
+        }
+        for sign in signs
+    ]
+
+
+def _tree(tree: ProcessTree, seen: Processes) -> Object:
+    return {
+        "root": tree.root.pid,
+        "class": tree.kind.value,
+        "name": _text(tree.label),
+        "pids": [process.pid for process in tree.processes],
+        "rss_bytes": max(0, tree.harm.rss_bytes),
+        "cpu_share": max(0.0, _number(tree.harm.cpu_share)),
+        "spins": tree.harm.spins,
+        "ports": [port for port in tree.harm.ports if port >= 0],
+        "locks": _texts(tree.harm.locks),
+        "age_s": max(0.0, _number(seen.at_s - tree.root.started_s)),
+        "entry": _text(tree.entry),
+        "started_by": _text(tree.started_by),
+        "client": tree.client,
+        "launch": _text(tree.launch),
+        "unread": _texts(tree.unread),
+    }
+
+
+def _service(seen: Processes) -> Object:
+    service = seen.service
+    assert service is not None
+    return {
+        "pid": service.pid,
+        "command": _text(service.command),
+        "sessions": service.sessions,
+        "ports": [port for port in service.ports if port >= 0],
+    }
 
 
 def _connections(kind: Connections) -> Object:

@@ -6,12 +6,19 @@ Why it returns text: tests compare strings at a fixed width; only `print_verdict
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from taskdoctor.model import Verdict
+from taskdoctor.model import Ended, ProcessTree, Verdict
 from taskdoctor.renderers.screen.findings import write_risks, write_verdict
 from taskdoctor.renderers.screen.glyphs import UNICODE, Glyphs, glyphs_for
+from taskdoctor.renderers.screen.processes import (
+    write_ended,
+    write_headline,
+    write_plan,
+    write_prevention,
+    write_processes,
+)
 from taskdoctor.renderers.screen.sections import write_sections
 from taskdoctor.renderers.screen.sheet import Sheet
 from taskdoctor.renderers.screen.timeline import write_timeline
@@ -25,8 +32,63 @@ def render(verdict: Verdict, *, width: int, color: bool, verbose: bool = False, 
     write_verdict(sheet, verdict, verbose=verbose)
     write_timeline(sheet, verdict)
     write_risks(sheet, verdict.risks, verbose=verbose)
+    write_processes(sheet, verdict, verbose=verbose, everything=False)
     write_sections(sheet, verdict, verbose=verbose)
     return sheet.render(color=color)
+
+
+def render_processes(
+    verdict: Verdict,
+    *,
+    width: int,
+    color: bool,
+    verbose: bool = False,
+    everything: bool = False,
+    glyphs: Glyphs = UNICODE,
+) -> str:
+    """The page of a process table alone: there are no stalls to rank, only what is left behind."""
+    sheet = Sheet(width, glyphs)
+    write_headline(sheet, verdict)
+    write_processes(sheet, verdict, verbose=verbose, everything=everything)
+    write_prevention(sheet, verdict.risks, verbose=verbose)
+    for warning in verdict.report.warnings:
+        sheet.blank()
+        sheet.write(sheet.text(warning), indent=1)
+    return sheet.render(color=color)
+
+
+def print_processes(
+    verdict: Verdict,
+    stream: TextIO,
+    *,
+    verbose: bool = False,
+    everything: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Writes that page as this stream can show it."""
+    page = render_processes(
+        verdict,
+        width=width_of(stream, environ),
+        color=wants_color(stream, environ),
+        verbose=verbose,
+        everything=everything,
+        glyphs=glyphs_for(encoding_of(stream)),
+    )
+    write_page(page, stream)
+
+
+def print_plan(trees: Sequence[ProcessTree], stream: TextIO, *, environ: Mapping[str, str] = os.environ) -> None:
+    """What would be ended, each process in the order of its signal."""
+    sheet = Sheet(width_of(stream, environ), glyphs_for(encoding_of(stream)))
+    write_plan(sheet, trees)
+    write_page(sheet.render(color=wants_color(stream, environ)), stream)
+
+
+def print_ended(ended: Sequence[Ended], stream: TextIO, *, environ: Mapping[str, str] = os.environ) -> None:
+    """What became of each."""
+    sheet = Sheet(width_of(stream, environ), glyphs_for(encoding_of(stream)))
+    write_ended(sheet, ended)
+    write_page(sheet.render(color=wants_color(stream, environ)), stream)
 
 
 def print_verdict(
