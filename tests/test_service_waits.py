@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from taskdoctor.causes import all_causes
 from taskdoctor.collectors.service.grouping import COROUTINE, INFRASTRUCTURE, SITE, WAITING, Tracker, kind_of, table
 from taskdoctor.collectors.service.meanings import is_idle_connection, meaning
 from taskdoctor.collectors.service.observed import (
@@ -26,7 +27,8 @@ from taskdoctor.collectors.service.stacks import application_frame, held_by, is_
 from taskdoctor.collectors.service.tasks import TaskRecord, parse_ps
 from taskdoctor.collectors.service.waits import events as wait_events
 from taskdoctor.collectors.service.wire import ChannelError
-from taskdoctor.model import Lane, Reading
+from taskdoctor.diagnosis.verdict import judge
+from taskdoctor.model import Lane, Reading, Snapshot, Source
 
 LIB = "/usr/lib/python3.12/"
 SITE_PACKAGES = "/srv/venv/lib/python3.12/site-packages/"
@@ -246,3 +248,37 @@ def test_no_table_is_said(text: str) -> None:
 )
 def test_ages_of_the_monitor(since: str, age_s: float | None) -> None:
     assert TaskRecord("1", "PENDING", "a", "b()", since=since).age_s == age_s
+
+
+def _turns() -> list[Life]:
+    """Twelve turns of a second, and two that took eight at the same time."""
+    usual = [Life(10.0 + 2 * at, 1.0, "turn()", task=f"u{at}") for at in range(12)]
+    return [*usual, Life(50.0, 8.0, "turn()", task="a"), Life(50.1, 8.0, "turn()", task="b")]
+
+
+def test_what_one_task_waited_for_is_not_owed_by_another() -> None:
+    asks = frames("app/llm.py:complete", "aiohttp/client.py:_request", "aiohttp/streams.py:read")
+    locked = frames("app/store.py:touch", "asyncio/locks.py:acquire|Lock.acquire")
+    waits = [Wait(49.8, 7.0, "turn()", asks, task="a"), Wait(49.9, 7.0, "turn()", locked, task="b")]
+    snapshot = Snapshot(
+        collector="attach",
+        sources=(Source("s", 0, 0, first_s=0.0, last_s=60.0),),
+        events=tuple(wait_events(Watched(lives=_turns(), waits=waits), source="s")),
+    )
+    verdict = judge([snapshot], all_causes())
+    owners = [dict(slow.owners) for slow in verdict.report.operations[0].slow]
+    assert [set(each) for each in owners] == [{"upstream-latency"}, {"lock-contention"}]
+
+
+def test_code_of_what_grows_owns_what_it_holds() -> None:
+    stack = (*RUNNER, HANDLE, *frames("app/outbox.py:_deliver|Outbox._deliver # self.encode()"))
+    samples = [TaskSample(float(at), 5 + 10 * at, (TaskGroupSample("Outbox._deliver()", 10 * at),)) for at in range(20)]
+    late = [6.0, 11.0, 16.0, 18.0]
+    watched = Watched(
+        tasks=samples,
+        beats=[Beat(at, 0.4, 0.4) for at in late],
+        stacks=[StackSample(at - 0.2, at - 0.2, stack) for at in late],
+    )
+    found = sorted([*events(watched, source="s"), *wait_events(watched, source="s")], key=lambda event: event.at_s)
+    snapshot = Snapshot("attach", (Source("s", 0, 0, first_s=0.0, last_s=20.0, beats=("loop",)),), tuple(found))
+    assert judge([snapshot], all_causes()).findings[0].cause == "task-leak"

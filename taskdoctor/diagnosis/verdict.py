@@ -298,13 +298,13 @@ def _trivial(trial: Trial) -> bool:
 
 
 def _grown_caught(trial: Trial) -> bool:
-    """Whether the stalls are owned by something that grows, measured inside of them, three times or more."""
+    """Whether stalls are owned by something that grows, measured inside of them, and not once."""
     owned = sum(
         any(claim.direct and trial.causes[claim.cause].layer is Layer.GROWING for claim in share.claims)
         for share in trial.shares
         if share.stall.kind is StallKind.LOOP
     )
-    return owned >= FINGERPRINTS
+    return owned >= 2
 
 
 def _doubts(trial: Trial, findings: Sequence[Finding]) -> list[str]:

@@ -127,13 +127,14 @@ def name_of(task: asyncio.Task[Any], coroutine: object) -> str:
 class Known:
     """One task from look to look; of the task itself nothing is kept."""
 
-    __slots__ = ("born_s", "chain", "coroutine", "look", "name", "since_s", "site", "was_there")
+    __slots__ = ("born_s", "chain", "coroutine", "look", "name", "seen_s", "since_s", "site", "was_there")
 
     def __init__(self, name: str, coroutine: int, chain: Chain, born_s: float, was_there: bool) -> None:
         self.name = name
         self.coroutine = coroutine  # its id: that of a task alone comes again
         self.chain = chain
         self.since_s = born_s
+        self.seen_s = born_s  # at this chain
         self.born_s = born_s
         self.was_there = was_there
         self.look = 0  # the last that saw it
@@ -264,6 +265,7 @@ class Probe:
         changed in place, equal chains are one object, and of a coroutine with very many tasks some stand for all,
         since each look into a coroutine makes a frame that stays with it.
         """
+        cost_s = time.thread_time()  # not of the clock: what others of the service take is not ours
         tasks = asyncio.all_tasks(self.loop)
         wall_s = time.time()
         self.looks += 1
@@ -283,13 +285,15 @@ class Probe:
         self.groups = standing_for_all(groups.values(), counts)[:MOST_GROUPS]
         self.measure_queues()
         if now_s >= self.sizes_due_s:
-            began_s = time.monotonic()
+            began_s = time.thread_time()
             self.measure_containers(tasks)
-            self.sizes_due_s = now_s + max(SIZES_S, (time.monotonic() - began_s) / SCAN_SHARE)
+            took_s = time.thread_time() - began_s
+            cost_s += took_s  # it has a pace of its own
+            self.sizes_due_s = now_s + max(SIZES_S, took_s / SCAN_SHARE)
         del tasks
         self.see_workers(now_s)
         self.trip()
-        self.scan_due_s = now_s + max(SCAN_S, (time.monotonic() - now_s) / SCAN_SHARE)
+        self.scan_due_s = now_s + max(SCAN_S, (time.thread_time() - cost_s) / SCAN_SHARE)
 
     def see(
         self,
@@ -320,6 +324,7 @@ class Probe:
             self.waited(entry, now_s)
             entry.chain, entry.since_s = chain, now_s
         entry.look = self.looks
+        entry.seen_s = now_s
         if entry.site is None and self.monitor is not None:
             entry.site = self.made_at(task, entry, now_s)
         site = entry.site or ""
@@ -365,13 +370,18 @@ class Probe:
         self.works = now
 
     def waited(self, entry: Known, now_s: float) -> None:
-        if now_s - entry.since_s >= SHORTEST_WAIT_S:
-            self.waits.append((time.time(), now_s - entry.since_s, entry.name, entry.chain, entry.coroutine))
+        """Told only as long as it was seen: between two looks that are far apart much may happen."""
+        end_s = min(now_s, entry.seen_s + SCAN_S)
+        if end_s - entry.since_s >= SHORTEST_WAIT_S:
+            at_s = time.time() - (now_s - end_s)
+            self.waits.append((at_s, end_s - entry.since_s, entry.name, entry.chain, entry.coroutine))
 
     def ended(self, entry: Known, now_s: float, wall_s: float) -> None:
         self.waited(entry, now_s)
         if not entry.was_there:
-            self.lives.append((wall_s, now_s - entry.born_s, entry.name, entry.chain[:1], entry.coroutine))
+            end_s = min(now_s, entry.seen_s + SCAN_S)
+            at_s = wall_s - (now_s - end_s)
+            self.lives.append((at_s, end_s - entry.born_s, entry.name, entry.chain[:1], entry.coroutine))
 
     def measure_queues(self) -> None:
         for key, (reference, label, before) in list(self.queues.items()):
