@@ -19,6 +19,8 @@ from taskdoctor.errors import TaskdoctorError, UsageError
 
 MODULE = (sys.executable, "-m", "taskdoctor.demo")
 LONGER_S = 30.0  # it ends by itself so long after the watch, should nobody be left to end it
+EPISODES = 5.0  # of the fault in a watch: fewer stalls than four are not enough evidence
+USUAL_S = 7.0  # from one to the next, in a longer watch
 SETTLE_S = 2.0  # sessions connect, and the normal shows itself
 START_S, END_S = 90.0, 30.0
 LOOK_EVERY_S = 0.1
@@ -48,6 +50,7 @@ def service(fault: str, *, seed: int, watched_s: float) -> Iterator[Playing]:
     with tempfile.TemporaryDirectory(prefix="taskdoctor-demo-") as folder:
         said, truth = Path(folder, "said"), Path(folder, "truth.json")
         command = [*MODULE, "--fault", fault, "--seed", str(seed), "--seconds", str(watched_s + LONGER_S)]
+        command += ["--every", str(min(USUAL_S, watched_s / EPISODES))]
         process = _started([*command, "--log", f"{folder}/server.log", "--truth", str(truth)], said)
         try:
             playing = Playing(_port(process, said))

@@ -82,17 +82,28 @@ def watch(plan: Plan) -> list[Snapshot]:
         patiently = True
     finally:
         channels.close(at_once=not patiently)
-    return [seen, *_logs(plan, began_s, ended_s)]
+    return [seen, *_children(channels), *_logs(plan, began_s, ended_s)]
+
+
+def _children(channels: Channels) -> Iterator[Snapshot]:
+    """The tool servers below the service, by one look: what it keeps beyond its sessions, what it left behind."""
+    if channels.target.pid is None:
+        return
+    from taskdoctor.collectors.processes.collecting import children_of, snapshot
+
+    below = children_of(channels.target.pid)
+    if below.trees:
+        yield snapshot(below)
 
 
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     for note in channels.notes:
         _say(note)
     probe = _installed(channels, deep=plan.deep) if channels.second is not None and not plan.read_only else None
-    if probe is None:
-        channels.open_web()
     watching = Watch(channels, probe)
     try:
+        if probe is None:
+            channels.open_web()
         watching.start()
         _say(f"watching {channels.port.address} for {duration(plan.duration_s)}; Ctrl-C ends early with the verdict")
         _until_over(plan, channels, watching)

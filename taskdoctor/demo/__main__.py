@@ -12,6 +12,7 @@ from pathlib import Path
 
 from taskdoctor.demo import launcher, logs, truth
 from taskdoctor.demo.fault import all_faults, fault_named
+from taskdoctor.demo.schedule import SLOT_S
 from taskdoctor.demo.settings import Settings
 from taskdoctor.errors import Exit, TaskdoctorError
 
@@ -26,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log", default="server.log", help="where the service writes its log")
     parser.add_argument("--truth", help="where the ground truth goes; default: beside the log")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--every", type=float, default=SLOT_S, help="seconds from one episode to the next, about")
     parser.add_argument("--style", choices=sorted(logs.STYLES), default="loguru")
     parser.add_argument("--plain", action="store_true", help="no watchdog and no measured lengths: poor logging")
     parser.add_argument("--debug", action="store_true", help="asyncio's debug mode")
@@ -66,6 +68,7 @@ def _settings(options: argparse.Namespace, work: str) -> Settings:
         faults=tuple(options.fault.split(",")),
         seed=options.seed,
         seconds=options.seconds,
+        every_s=max(1.0, options.every),
         log=str(log.absolute()),
         style=options.style,
         work=work,

@@ -78,7 +78,7 @@ async def _play_all(run: Settings, acted: Acted, act: Callable[[Fault, Stage], A
     async with asyncio.TaskGroup() as group:
         for name in run.faults:
             fault = faults.fault_named(name)
-            episodes = plan(run.seed, name, run.seconds, fault.lengths_s)
+            episodes = plan(run.seed, name, run.seconds, fault.lengths_s, run.every_s)
             stage = Stage(episodes, at_s, random.Random(f"{run.seed}:{name}:amounts"))
             playing = act(fault, stage)
             if playing:

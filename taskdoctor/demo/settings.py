@@ -14,6 +14,7 @@ class Settings:
     faults: tuple[str, ...]
     seed: int
     seconds: float
+    every_s: float  # between the begins of episodes, about
     log: str
     style: str
     work: str  # scratch folder of this run, removed at its end
