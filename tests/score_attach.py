@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from taskdoctor.causes import all_causes
 from taskdoctor.collectors.saved import read
+from taskdoctor.commands.playing import EPISODES
 from taskdoctor.demo.fault import all_faults
 from taskdoctor.diagnosis.verdict import judge
 from taskdoctor.model import Event, Lane, Snapshot
@@ -55,6 +56,7 @@ def watched(fault: str, seed: int, seconds: float, folder: Path, options: list[s
     stem = folder / f"{fault}-{seed}"
     port = _free_ports()
     command = [sys.executable, "-m", "taskdoctor.demo", "--fault", fault, "--seed", str(seed), "--port", str(port)]
+    command += ["--every", str(seconds / EPISODES)]  # as `taskdoctor demo` does
     lasting = ["--seconds", str(seconds + SETTLE_S + 6), "--log", f"{stem}.log", "--truth", f"{stem}.truth.json"]
     demo = subprocess.Popen([*command, *lasting], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

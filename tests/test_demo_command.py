@@ -77,9 +77,9 @@ def test_ctrl_c_ends_the_service_too(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("watching"):
-                break
+        while "Ctrl-C ends early" not in (line := process.stderr.readline()):
+            assert line, "it ended before it began to watch"
+        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode in {0, 1, 4}
