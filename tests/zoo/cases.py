@@ -129,7 +129,7 @@ def _closed_by_old(keeper: Keeper) -> Iterator[Label]:
 
 
 def closing_now(keeper: Keeper) -> Iterator[Label]:
-    """Clients in the middle of closing, one because its task was cancelled: for seconds it looks like an orphan."""
+    """Clients in the middle of closing, one cancelled: for four seconds their deaf servers look like orphans."""
     python, deaf = python_with(FIRST), keeper.script("deaf_server.py")
     cancelled = keeper.client(python, "cancel", [python, deaf, keeper.sign("cancelled")], stdin=subprocess.PIPE)
     keeper.client(python, "close", [python, deaf, keeper.sign("closing")], says="CLOSING")

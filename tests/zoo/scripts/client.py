@@ -44,7 +44,8 @@ async def hold() -> None:
 async def main() -> None:
     task = asyncio.create_task(hold())
     if what == "cancel":
-        asyncio.get_running_loop().add_reader(0, task.cancel)  # told to by whoever started it
+        loop = asyncio.get_running_loop()
+        loop.add_reader(0, lambda: loop.remove_reader(0) and task.cancel())  # told to by whoever started it
     try:
         await task
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - closing badly is what it is here for
