@@ -12,6 +12,8 @@ import pytest
 from taskdoctor.probe.deep import stacks_in
 from tests.services import attach, running
 
+pytestmark = pytest.mark.long
+
 THREAD = 0x7F31A2B3C740
 DUMPS = {
     "3.11": """Timeout (0:00:00.250000)!

@@ -98,6 +98,7 @@ def test_tasks_are_grouped_inside() -> None:
     assert groups["queued()", "acquire"] == 5
 
 
+@pytest.mark.long
 def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> None:
     inspected = tmp_path / "inside.json"
     with running(f"inspect={inspected}") as service:

@@ -16,6 +16,8 @@ import pytest
 
 from tests.services import attach, free_ports
 
+pytestmark = pytest.mark.long
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "taskdoctor-tests"
 TARGET = Path(__file__).with_name("target_versions.py")
 VERSIONS = {
