@@ -105,9 +105,10 @@ def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> No
         attach(service.address, "-d", "1s")  # what a first client makes the monitor itself import stays
         before = _settled(inspected, lambda now: "taskdoctor-probe" not in now["threads"] and not now["prompt"])
         with ThreadPoolExecutor(8) as pool:
-            killed = [pool.submit(_killed, service, random.Random(seed)) for seed in range(KILLED)]
             cycles = [pool.submit(_cycle, service, with_probe=number % 4 == 0) for number in range(CYCLES)]
-            for each in (*killed, *cycles):
+            for seed in range(KILLED):
+                _killed(service, random.Random(seed))
+            for each in cycles:
                 each.result()
         after = _settled(inspected, lambda now: now == before)
     assert {name: after[name] for name in after if after[name] != before[name]} == {}
