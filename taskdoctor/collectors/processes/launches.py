@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "busybox"})
@@ -306,7 +306,3 @@ def _comparable(launch: Launch) -> str:
     if launch.script and "/.bin/" not in launch.script and "/bin/" not in launch.script:
         return launch.script
     return base(launch.script) if launch.script else launch.module.replace("_", "-") or launch.program
-
-
-def without_code(launch: Launch) -> Launch:
-    return replace(launch, code="")

@@ -35,10 +35,6 @@ class Port:
     version: str = ""
     notes: tuple[str, ...] = ()
 
-    @property
-    def is_old(self) -> bool:
-        return isinstance(self.session, PlainSession)
-
 
 def open_port(address: Address, keeper: Keeper | None = None) -> Port:
     """A session with the monitor behind an address. Raises ChannelError that says what is there instead."""

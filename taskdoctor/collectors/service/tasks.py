@@ -14,7 +14,6 @@ from itertools import pairwise
 from taskdoctor.collectors.service.wire import ChannelError
 
 MOST_TASKS = 60_000
-_COUNT = re.compile(r"^(\d+) tasks? running", re.M)
 _COLOUR = re.compile(r"\x1b\[[\d;]+m")  # the only escapes that the table does not count as characters
 _BORDER = re.compile(r"^\+-{3,}[-+]*\+\s*$")
 _SINCE = re.compile(
@@ -55,11 +54,6 @@ def is_whole(text: str) -> bool:
 
 def _is_border(row: str) -> bool:
     return _BORDER.match(row) is not None
-
-
-def count_of(text: str) -> int | None:
-    found = _COUNT.search(text)
-    return int(found[1]) if found else None
 
 
 def parse_ps(text: str) -> list[TaskRecord]:

@@ -30,12 +30,6 @@ class Web:
         """The version of aiomonitor. Raises ChannelError when it is not aiomonitor that answers."""
         return str(self._value(self._ask("GET", "/api/version", None, timeout_s)))
 
-    def task_count(self, *, timeout_s: float = ANSWER_S) -> int:
-        count = self._value(self._ask("POST", "/api/task-count", "task_type=running", timeout_s))
-        if not isinstance(count, int):
-            raise self._nonsense()
-        return count
-
     def tasks(self, *, timeout_s: float = ANSWER_S) -> list[TaskRecord]:
         answer = self._ask("POST", "/api/live-tasks", "filter=&persistent=false", timeout_s)
         listed = answer.get("tasks") if isinstance(answer, Mapping) else None
