@@ -55,17 +55,46 @@ def test_the_leaf_is_ended_before_its_wrapper(keeper: Keeper) -> None:
     assert identity_of(leaf) is None
 
 
-def test_who_is_deaf_to_term_is_killed(keeper: Keeper) -> None:
-    path = keeper.folder / "deaf.py"
+def deaf_orphan(keeper: Keeper) -> tuple[subprocess.Popen[bytes], ProcessTree]:
+    path = keeper.folder / "deaf_server.py"
     text = Path(quiet_server(keeper)).read_text(encoding="utf-8")
     path.write_text(f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('up', 'w')\n{text}")
     process = left(keeper, sys.executable, str(path))
     keeper.until((keeper.folder / "up").exists, "deaf")
+    keeper.until(lambda: kind_of(seen(), process.pid) is ProcessClass.ORPHAN, "an orphan")
     tree = tree_of(seen(), process.pid)
     assert tree is not None
+    return process, tree
+
+
+def stop(keeper: Keeper, pid: int) -> None:
+    psutil.Process(pid).suspend()
+    keeper.until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, "stopped")
+
+
+def test_who_is_deaf_to_term_is_killed(keeper: Keeper) -> None:
+    process, tree = deaf_orphan(keeper)
     (one,) = end([tree], patience_s=0.3)
     assert (one.outcome, one.why) == (Outcome.ENDED, "SIGKILL")
     assert process.wait() == -9
+
+
+def test_who_is_stopped_after_term_is_not_killed(keeper: Keeper) -> None:
+    """Somebody looks at it by now: the evidence is looked at again before the second signal too."""
+    process, tree = deaf_orphan(keeper)
+    looks = 0
+
+    def stopped_before_the_second(pid: int) -> Identity | None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            stop(keeper, pid)
+        return identity_of(pid)
+
+    (one,) = end([tree], identify=stopped_before_the_second, patience_s=0.3)
+    assert one.outcome is Outcome.KEPT
+    assert "stopped" in one.why
+    assert process.poll() is None
 
 
 def test_a_number_used_again_is_not_touched(keeper: Keeper) -> None:
@@ -91,7 +120,7 @@ def test_a_tree_that_was_replaced_since_the_plan_is_not_touched(keeper: Keeper) 
 
 def test_what_is_no_orphan_any_more_is_kept(keeper: Keeper) -> None:
     process, tree = orphan(keeper)
-    psutil.Process(process.pid).suspend()
+    stop(keeper, process.pid)
     (one,) = end([tree])
     assert one.outcome is Outcome.KEPT
     assert process.poll() is None

@@ -34,14 +34,15 @@ def blockers(group: Group, survey: Survey) -> tuple[Sign, ...]:
     """Every reason to keep this tree."""
     rows = [survey.table[pid] for pid in group.pids if pid in survey.table]
     return tuple(
-        [sign for row in rows for sign in _of_one(row, survey)]
+        [sign for row in rows for sign in of_one(row, survey)]
         + list(_by_hand(group, survey))
         + list(_in_use(group, survey))
         + list(_service(group, survey))
     )
 
 
-def _of_one(row: Row, survey: Survey) -> Iterator[Sign]:
+def of_one(row: Row, survey: Survey) -> Iterator[Sign]:
+    """Reasons that lie in one process alone: cheap enough to be looked at again right before a signal."""
     place = f"pid {row.pid}"
     ps = f"ps -o pid,user,stat,tty,args -p {row.pid}"
     if row.pid <= 1 or row.pid in survey.own:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from taskdoctor.collectors.processes.blockers import of_one
 from taskdoctor.collectors.processes.channel import End
 from taskdoctor.collectors.processes.channel import look as look_at
 from taskdoctor.collectors.processes.classes import rule
@@ -188,11 +189,14 @@ def _refusal(target: _Target, seen: Survey, identify: Identify) -> tuple[Outcome
     pid = target.identity.pid
     if pid <= 1 or pid in seen.own or target.identity.owner != os.geteuid():
         return Outcome.KEPT, "it is not ours to end"
-    now = identify(pid)
+    now, row = identify(pid), read_row(pid)
     if now is None:
         return _left(target), target.why
     if now != target.identity:
         return Outcome.KEPT, "its number belongs to another process now"
+    against = next(of_one(row, seen), None) if row is not None else None
+    if against is not None:
+        return Outcome.KEPT, against.text
     if _answers_again(target, seen):
         return Outcome.KEPT, "its channel has another end again"
     return None
