@@ -327,7 +327,7 @@ def _reading_of_mute(start_s: float, end_s: float, share: float | None, watched:
     worked_s = (share or 0.0) * length_s
     if risen("run_queue_s") >= max(QUEUED_SHARE * length_s, worked_s):
         return held(Reading.NOT_SCHEDULED, Lane.NOT_SCHEDULED, "runnable, but other work had the CPU")
-    if share is not None and share >= BUSY_SHARE:
+    if (_wanted(share, counters, start_s, end_s) or 0.0) >= BUSY_SHARE:
         called = f" near {_call(stack)}" if stack else ""
         return held(Reading.GIL_HELD, Lane.COMPUTING if stack else Lane.LOOP_HELD, f"native code{called}")
     if risen("major_faults") >= FAULTS_PER_S * length_s:
