@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from taskdoctor.collectors.service.address import parse_address
-from taskdoctor.collectors.service.channels import Channels, open_channels
+from taskdoctor.collectors.service.channels import open_channels
+from taskdoctor.collectors.service.console import Console
 from taskdoctor.collectors.service.observed import Watched
 from taskdoctor.collectors.service.probe import Probe
 from taskdoctor.collectors.service.readings import blocked
@@ -31,18 +32,18 @@ KILLED = 6
 
 
 @contextmanager
-def probed(service: Service) -> Iterator[tuple[Channels, Probe]]:
+def probed(service: Service) -> Iterator[Probe]:
     channels = open_channels(parse_address(service.address))
     made: list[Probe] = []
 
-    def install(run: Callable[[str], str]) -> None:
-        made.append(Probe(run))
-        made[0].install()
+    def install(console: Console) -> None:
+        made.append(Probe())
+        made[0].install(console)
 
     try:
         channels.use_console(install)
-        yield channels, made[0]
-        made[0].remove(channels.command)
+        yield made[0]
+        made[0].remove()
     finally:
         channels.close()
 
@@ -50,12 +51,12 @@ def probed(service: Service) -> Iterator[tuple[Channels, Probe]]:
 def watched(service: Service, seconds: float) -> Watched:
     """The news of so many seconds."""
     found = Watched()
-    with probed(service) as (channels, probe):
+    with probed(service) as probe:
         late_s = time.monotonic() + seconds
         while time.monotonic() < late_s:
             time.sleep(0.2)
             with suppress(SilentError):
-                probe.poll(channels.command, found)
+                probe.poll(found)
     return found
 
 
@@ -131,8 +132,8 @@ def _cycle(service: Service, *, with_probe: bool) -> None:
         channels.command("stacktrace")
         channels.close()
         return
-    with suppress(ChannelError), probed(service) as (channels, probe):
-        probe.poll(channels.command, Watched())
+    with suppress(ChannelError), probed(service) as probe:
+        probe.poll(Watched())
 
 
 def _killed(service: Service, rng: random.Random) -> None:
