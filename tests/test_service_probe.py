@@ -117,7 +117,7 @@ def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> No
         with ThreadPoolExecutor(8) as pool:
             cycles = [pool.submit(_cycle, service, with_probe=number % 4 == 0) for number in range(CYCLES)]
             for seed in range(KILLED):
-                _killed(service, random.Random(seed))
+                _killed(service, random.Random(seed), at_once=1 + seed % 4)
             for each in cycles:
                 each.result()
         after = _settled(inspected, lambda now: now == before)
@@ -136,12 +136,16 @@ def _cycle(service: Service, *, with_probe: bool) -> None:
         probe.poll(Watched())
 
 
-def _killed(service: Service, rng: random.Random) -> None:
+def _killed(service: Service, rng: random.Random, *, at_once: int) -> None:
     command = [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "30s"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    started = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(at_once)
+    ]
     time.sleep(rng.uniform(0.4, 2.0))
-    process.kill()
-    process.wait()
+    for process in started:
+        process.kill()
+    for process in started:
+        process.wait()
 
 
 def _settled(path: Path, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

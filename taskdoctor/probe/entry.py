@@ -42,6 +42,7 @@ def speak(
 ) -> None:
     """All that the thread does: take the source, run it, leave nothing."""
     here = globals()
+    done = True
     try:
         late_s = time.monotonic() + RELEASED_S
         while not transport.is_closing() and time.monotonic() < late_s:
@@ -53,14 +54,16 @@ def speak(
             for part in zlib.decompress(base64.b64decode(source)).decode().split("\0"):
                 exec(compile(part, "<taskdoctor>", "exec"), here)
                 time.sleep(0.001)
-            here["serve"](ours, loop, loop_threads, names)
+            done = False
+            done = here["serve"](ours, loop, loop_threads, names)
     except Exception as error:  # noqa: BLE001
         # Never a word on the service's output: the client is told.
         with contextlib.suppress(OSError):
             ours.sendall(f"TD0 {error!r}\n".encode("utf-8", "replace"))
     finally:
         ours.close()
-        here.clear()  # functions and their globals hold each other
+        if done:
+            here.clear()  # functions and their globals hold each other
 
 
 def received(ours: socket.socket) -> bytes:

@@ -58,6 +58,7 @@ SEND_S = 2.0  # a client that reads no more than this is as good as gone
 FROZEN_SHARE = 0.001  # of the time that counting frozen objects may take: it walks over them in one go
 CONSOLE = "handle_connect()"  # the task of each open console
 CONSOLE_NAMES = ("asyncio", "loop", "print", "help", "ainput", "_")
+DONE_S = 5.0
 TIDY_LOOKS, TIDY_EVERY_S = 10, 0.2  # at the end, for the last console to close
 
 Called = tuple[str, int, str, str]  # file, line, function, its qualified name
@@ -245,23 +246,27 @@ class Probe:
     # --- on the loop
 
     def begin(self) -> None:
+        if self.over:
+            return
         self.beat_s, self.beat_cpu_s = time.monotonic(), time.thread_time()
-        if not self.over:
-            self.handle = self.loop.call_later(BEAT_S, self.beat)
+        self.handle = self.loop.call_later(BEAT_S, self.beat)
 
     def beat(self) -> None:
+        if self.over:
+            return
         now_s = time.monotonic()
         cpu_s = time.thread_time()
         late_s = now_s - self.beat_s - BEAT_S
         if late_s >= LATE_S:
             self.beats.append((time.time(), late_s, cpu_s - self.beat_cpu_s))
         self.beat_s, self.beat_cpu_s = now_s, cpu_s
-        if not self.over:
-            self.handle = self.loop.call_later(BEAT_S, self.beat)
+        self.handle = self.loop.call_later(BEAT_S, self.beat)
 
     # --- in any thread
 
     def collected(self, phase: str, info: dict[str, int]) -> None:
+        if self.over:
+            return
         if phase == "start":
             self.gc_began = (time.monotonic(), sys._getframe(1) if info["generation"] == 2 else None)
             return
@@ -667,8 +672,8 @@ class Probe:
 
 def serve(
     client: socket.socket, loop: asyncio.AbstractEventLoop, loop_threads: tuple[int, int], names: dict[str, Any]
-) -> None:
-    """Everything, from coming to having gone, in the thread that came in."""
+) -> bool:
+    """Everything, from coming to having gone, in the thread that came in; whether the loop is done with all of it."""
     probe = Probe(client, loop, loop_threads[0], names)
     try:
         probe.install()
@@ -686,6 +691,12 @@ def serve(
     finally:
         probe.remove()
         probe.tidy_at_last()
+    done = threading.Event()
+    try:
+        loop.call_soon_threadsafe(done.set)
+    except RuntimeError:  # it is closed
+        return True
+    return done.wait(DONE_S)
 
 
 def forget_console(names: dict[str, Any], console: object) -> None:
