@@ -128,7 +128,7 @@ _SETTING = re.compile(
     r"[\w ]{0,12}[\s=:：(~≈<>]{0,3}(?:of |is |to |in |for )?$"
 )
 _SETTING_KEY = re.compile(
-    r"(?:timeout|interval|ttl|limit|threshold|uptime|timestamp|since\w*|(?:^|[^A-Za-z])(?:max|min|expires?(?:_in)?|period"
+    r"(?:(?:^|[^A-Za-z])per_?(?:s|sec|second|m|min|minute)|timeout|interval|ttl|limit|threshold|uptime|timestamp|since\w*|(?:^|[^A-Za-z])(?:max|min|expires?(?:_in)?|period"
     r"|deadline"
     r"|keep_?alive|started|port|pid|id|seed|version|status|code|line|attempts?|retries|p[0-9]{1,3}|avg[0-9]*"
     r"|mean|median"
@@ -419,9 +419,11 @@ def _saving(key: str) -> Subject | None:
 
 
 def _of_logger(logger: str) -> Subject | None:
-    """What a module is called after; one called `api` or `rpc` is as a rule the service's own front, not a peer."""
+    """What a module is called after; `api` or `rpc` is as a rule the service's own front, not a peer, and `rate_limit`
+    what it allows to others.
+    """
     subject = _named(LENGTHS, _words(logger).lower())
-    return None if subject is HTTP else subject
+    return None if subject is None or subject is HTTP or subject.lane is Lane.BACKOFF else subject
 
 
 def _words(key: str) -> str:
