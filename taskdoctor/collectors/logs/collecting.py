@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
+from taskdoctor.collectors.logs.brackets import KIND as BRACKETED
+from taskdoctor.collectors.logs.brackets import bracketed
 from taskdoctor.collectors.logs.clocks import shifts
 from taskdoctor.collectors.logs.event import LogEvent, all_events
 from taskdoctor.collectors.logs.following import follow
@@ -25,7 +27,7 @@ from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
 from taskdoctor.collectors.logs.thinning import SAMPLE_CELLS, thinning
 from taskdoctor.errors import UsageError
-from taskdoctor.model import Event, Gap, Interval, Place, Silence, Snapshot, Source, Tally
+from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Silence, Snapshot, Source, Tally
 
 SMALL_BYTES = 16 * 1024 * 1024  # up to here every line is parsed
 PIECES = 8  # of a big file: enough for a few workers to end at the same time; within these bounds
@@ -294,6 +296,10 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
         for outliers in (reservoir.outliers(),)
         for seen in reservoir.events()
     ]
+    found += [
+        _step(quiet, lane, told, names, before, shift_s.get(quiet.file, 0.0))
+        for quiet, lane, told in bracketed(whole.quiet)
+    ]
     return Snapshot(
         collector="logs",
         sources=tuple(_source(file, one, whole, shift_s.get(file, 0.0)) for file, one in enumerate(inputs)),
@@ -359,6 +365,23 @@ def _event(
         aligned=seen.aligned,
         uncertainty_s=seen.resolution_s,
         is_outlier=outlier,
+    )
+
+
+def _step(
+    quiet: Quiet, lane: Lane, told: str, names: Sequence[str], before: dict[tuple[int, int], int], shift_s: float
+) -> Event:
+    """What held the loop in a silence, by the lines around it."""
+    return Event(
+        at_s=quiet.end_s + shift_s,
+        kind=BRACKETED,
+        lane=lane,
+        form=Form.SPAN,
+        place=Place(names[quiet.file], before[quiet.file, quiet.piece] + quiet.line),
+        seconds=quiet.end_s - quiet.start_s,
+        label=told,
+        worker=quiet.worker,
+        uncertainty_s=quiet.resolution_s,
     )
 
 

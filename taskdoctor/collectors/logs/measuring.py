@@ -30,6 +30,7 @@ from taskdoctor.collectors.logs.subjects import (
     LENGTHS,
     LOOP_LAG,
     OPERATION,
+    POOL,
     QUEUE,
     REACHED,
     SAVING,
@@ -156,6 +157,7 @@ _WHOLE = re.compile(
 )
 _WHOLE_KEY = re.compile(r"(?:total|overall|e2e|wall|合計|总计)(?:_?(?:time|duration|ms|s|secs?|seconds))*\Z")
 _PART_KEY = re.compile(r"[a-z]_(?:ms|s|secs?|seconds)[\"']?[=:]")
+_PAIRS = re.compile(r"[\w.-]{1,40}=\S* ?")
 _CLAUSE = re.compile(r"[,;|，；。]|(?<=\S) - ")
 _COUNT_WORDS = re.compile(
     r"task|session|queue|pending|busy|entr|message|object|client|connection|file|thread|worker|descriptor|backlog|depth"
@@ -167,6 +169,7 @@ _PURPOSE = re.compile(
     rf"{_NUMBER}\s?(?:{_UNIT})?[ (]{{0,2}}(?:waiting |wait |spent )?(?:for|on|in|to|waiting|of"
     rf"|before|until|acquiring) [^,;|，；。]{{0,60}}"
 )
+_WAITING = re.compile(r"(?<![a-z])(?:pending|waiting|unsent|buffered|in[ _]line)|积压|待处理")
 _AGE_KEY = re.compile(r"(?:^|_)(?:age|oldest)(?:_|$)")
 _NAMES = re.compile(r"\b(?:server|tool|tool_name|model|host|peer|provider|endpoint)[\"']?[=:]\s?[\"']?([\w./:-]{1,40})")
 _THREAD_WORDS = re.compile(r"thread|worker|executor|线程")
@@ -389,7 +392,7 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
     said = clause[: clause.rfind(key)] if key else clause.rstrip()
     if _LATE_BEHIND.match(text, number.end) and _BEAT.search(text[: number.start].lower()):
         return LOOP_LAG
-    if _AGE_KEY.search(key) and not QUEUE.named_in(text.lower()):
+    if _AGE_KEY.search(key) and not QUEUE.named_in(text.lower()) and not _WAITING.search(text.lower()):
         return None  # how old the oldest of something is, says nothing of waiting, unless it stands in a queue
     if text.startswith(IDLE) or _SETTING.search(said) or _SETTING_BEHIND.match(text, number.end):
         return None
@@ -407,9 +410,13 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
         return OPERATION
     first, behind = _FIRST.search(text), _PURPOSE.match(text, number.start)
     head = text[: first.start() if first is not None else number.start][:CONTEXT_CHARS]
+    module = f"{_words(logger)} {_PAIRS.sub('', head).strip()}"
     contexts = (clause, behind[0] if behind is not None else "", head, " 429" if limited else "")
     found = (_named(LENGTHS, context.lower()) for context in contexts)
-    return next((subject for subject in found if subject is not None), None) or _of_logger(logger) or OPERATION
+    named = next((subject for subject in found if subject is not None), None)
+    if named is None and POOL.named_in(module.lower()):
+        return POOL  # `shop.db: checkout 12ms`
+    return named or _of_logger(logger) or OPERATION
 
 
 def _saving(key: str) -> Subject | None:
@@ -449,6 +456,8 @@ def _count_of(number: Number, text: str) -> Subject | None:
 
 def _full(number: Number, lower: str) -> Subject | None:
     near = lower[max(0, number.start - 30) : number.start + 40]
+    if _THREAD_WORDS.search(number.key.lower()) and lower.startswith(number.key.lower(), number.clause):
+        return FULL_THREADS  # `worker_threads=4/4`; `2/2 workers started` is another thing
     if not _IN_USE.search(near):
         return None
     if _THREAD_WORDS.search(near):

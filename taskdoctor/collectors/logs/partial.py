@@ -165,6 +165,11 @@ class Quiet(NamedTuple):
     burst_lines: int
     silent_s: float
     resolution_s: float
+    before: str = ""  # the step told right before a held one, and how many of the lines around tell of it
+    before_count: int = 0
+    after: str = ""
+    after_count: int = 0
+    lines: int = 0
 
 
 @dataclass(slots=True)
