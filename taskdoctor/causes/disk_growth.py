@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from taskdoctor.causes import _risks
 from taskdoctor.causes._example_logs import Said, Turn, growing, incident, pile, slow_tool
-from taskdoctor.diagnosis.claiming import rising, spans
+from taskdoctor.diagnosis.claiming import longer_each_time, rising, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Risk, Timeline
 
 ID = "disk-growth"
+SCAN = "live-folder"  # files of a folder, gone through on the loop
 
 
 def claims(timeline: Timeline) -> tuple[Claim, ...]:
@@ -15,6 +16,9 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
     return (
         *spans(timeline, ID, Lane.DISK, say="going through {label} took {seconds}"),
         *rising(timeline, ID, Lane.DISK, say="lateness rises with {label}: {first} -> {last}"),
+        *longer_each_time(
+            timeline, ID, lambda event: event.kind == SCAN, say="going through files took longer each time: {first} -> {last}"
+        ),
     )
 
 
@@ -94,7 +98,7 @@ async def keep_small(folder: Path) -> None:
     blind_how=(
         'logging.info("cache folder: %d files", sum(1 for _ in os.scandir("cache")))   # each ten minutes, in a thread'
     ),
-    leads_to=("blocking-call",),
+    leads_to=("blocking-call", "cpu-bound"),
     more=(
         "Spread files over subfolders by date: removing one is quick, and a listing stays short. systemd-tmpfiles or "
         "a cron job (`find cache -type f -mmin +60 -delete`) works without a change of code; try it with -print "

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, log
+from statistics import median
 
 from taskdoctor.diagnosis.robust import correlation, kendall, theil_sen
 from taskdoctor.model import Event, Interval, Lane, Place, Timeline
@@ -28,6 +29,8 @@ HELD = (Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING)
 FEW_WORK, FEW_HELD = 16, 7
 FEW_SITED = 4  # seen live at one line of code: not a mixture of things that are called alike
 STRONG = 0.75  # a dose and its response
+LONGER_EACH_TIME = 6  # times that one place held the loop, ever longer, that are no chance
+LONGER_RATIO = 1.6  # from the first third of them to the last
 LINKED = 0.4  # rank correlation from which lateness rises with a quantity
 
 
@@ -191,3 +194,23 @@ def _owed(growth: Growth, events: Sequence[Event], enough: int) -> Iterator[tupl
         owed_s = exp(intercept + slope * level) - exp(intercept + slope * growth.first)
         if level > growth.first:
             yield event, min(event.seconds or 0.0, owed_s), linked >= STRONG
+
+
+def lengthening(timeline: Timeline, belongs: Callable[[Event], bool]) -> Iterator[tuple[Event, float, float, float]]:
+    """What one line of code does on the loop, of a kind that `belongs`, longer each time: with how long it took first,
+    how long it takes now, and what is owed to that. Nothing counted is needed: what it goes through grows.
+    """
+    places: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for lane in HELD:
+        for event in timeline.spans.get(lane, ()):
+            if event.kind.startswith("live-") and event.site and event.seconds and belongs(event):
+                places[event.site.rpartition(":")[0], event.key].append(event)
+    for _, events in sorted(places.items()):
+        ordered = sorted(events, key=lambda event: event.at_s)
+        lengths = [event.seconds or 0.0 for event in ordered]
+        third = len(lengths) // 3
+        if len(lengths) < LONGER_EACH_TIME or correlation(list(enumerate(lengths))) < STRONG:
+            continue
+        first_s, last_s = median(lengths[:third]), median(lengths[-third:])
+        if last_s >= LONGER_RATIO * first_s:
+            yield from ((event, first_s, last_s, max(0.0, (event.seconds or 0.0) - first_s)) for event in ordered)

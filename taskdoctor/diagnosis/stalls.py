@@ -23,6 +23,7 @@ EXCESS_S = 1.0  # an operation is late when this much beyond normal ...
 SHORT_EXCESS_S = 0.5  # ... or this much, when that is many times the normal
 SHORT_RATIO = 5.0
 RISING = 0.7  # rank correlation with time from which lengths are growing, not varying
+LIVE_DISK = "live-disk"  # files gone through in a thread, as a watch saw it
 ENOUGH = 8  # comparable operations that make a normal
 CROWD = 0.4  # more than this share "late", mixed evenly, may be a second mode (with tools, without) ...
 CROWD_RATIO = 4.0  # ... unless far beyond normal
@@ -154,7 +155,8 @@ def _before_it_grew(events: Sequence[Event]) -> list[float]:
     """The lengths that make the normal: those of the first quarter, where they rise all the time."""
     ordered = sorted(events, key=lambda event: event.at_s)
     lengths = [event.seconds or 0.0 for event in ordered]
-    rising = len(lengths) >= 3 * ENOUGH and correlation(list(enumerate(lengths))) >= RISING
+    enough = ENOUGH if all(event.kind == LIVE_DISK for event in ordered) else 3 * ENOUGH
+    rising = len(lengths) >= enough and correlation(list(enumerate(lengths))) >= RISING
     return lengths[: len(lengths) // 4] if rising else lengths
 
 

@@ -253,3 +253,8 @@ def job_meaning(chain: Stack) -> Told:
     """What a call in a thread of an executor does, where its stack says so."""
     inner = tuple(reversed(chain[-DEPTH:]))
     return (_dns(inner) or _folder(inner)) if inner else None
+
+
+def goes_through_files(stack: Stack) -> bool:
+    """Whether what is on the loop goes through the files of a folder."""
+    return bool(stack) and _folder(tuple(reversed(stack[-DEPTH:]))) is not None

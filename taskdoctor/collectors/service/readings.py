@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from taskdoctor.collectors.service.meanings import goes_through_files
 from taskdoctor.collectors.service.observed import Counters, Frame, Ping, Stack, StackSample, Watched
 from taskdoctor.collectors.service.stacks import (
     application_frame,
@@ -33,9 +34,11 @@ FAULTS_PER_S = 50.0
 BUSY_SHARE, IDLE_SHARE = 0.5, 0.25
 QUEUED_SHARE, THROTTLED_SHARE = 0.3, 0.3
 ASLEEP_S = 0.5  # by which the boot clock runs ahead of the monotonic one
+STOOD_STILL_S = 0.8  # without a look of ours, of which ten a second are due
 NEAR_LIMIT = 0.95
 MOST_GAP_S = 1.2  # between two samples of one run: one answer may be late
 MOST_FRAMES = 12
+FOLDER = "live-folder"  # kind of what goes through files on the loop
 
 _LOG = re.compile(
     r"[\\/](?:logging[\\/](?:__init__|handlers)|loguru[\\/]_(?:logger|handler|file_sink|simple_sinks)|structlog[\\/]\w+)\.py$"
@@ -131,7 +134,7 @@ def _event(held: Held, place: Place) -> Event:
     cpu_s = held.cpu_share * held.seconds if held.cpu_share is not None else None
     return Event(
         at_s=held.end_s,
-        kind=f"live-{held.reading.value}",
+        kind=FOLDER if goes_through_files(held_by(held.stack)) else f"live-{held.reading.value}",
         lane=held.lane,
         form=Form.SPAN,
         place=place,
@@ -155,7 +158,12 @@ def stretches(watched: Watched) -> list[Held]:
     mute = [held for held in mute if held.seconds >= MUTE_S and not _inside(held, beaten)]
     mute = [held for held in mute if not (held.reading is Reading.UNKNOWN and _slept(held, watched.counters))]
     seen = [held for held in _on_loop(watched) if not _inside(held, [*mute, *beaten])]
-    found = [held for held in (*beaten, *mute, *seen) if not _covered(held, collected)]
+    still = _stood_still(watched.counters)
+    found = [
+        _with_the_machine(held, still, watched.counters)
+        for held in (*beaten, *mute, *seen)
+        if not _covered(held, collected)
+    ]
     return sorted([*found, *_asleep(watched.counters)], key=lambda held: held.start_s)
 
 
@@ -333,6 +341,25 @@ def _reading_of_mute(start_s: float, end_s: float, share: float | None, watched:
     if risen("major_faults") >= FAULTS_PER_S * length_s:
         return held(Reading.NOT_SCHEDULED, Lane.MEMORY, "pages read back from disk")
     return held(Reading.UNKNOWN, Lane.LOOP_HELD, "event loop")
+
+
+def _stood_still(counters: Sequence[Counters]) -> list[tuple[float, float]]:
+    """When not even we, who count ten times a second, got a turn: then what was on the loop is no culprit."""
+    return [
+        (first.at_s, second.at_s) for first, second in pairwise(counters) if second.at_s - first.at_s >= STOOD_STILL_S
+    ]
+
+
+def _with_the_machine(held: Held, still: Sequence[tuple[float, float]], counters: Sequence[Counters]) -> Held:
+    """The same stretch as one of the whole machine, where everything stood still and the service used no CPU."""
+    if held.lane is Lane.SUSPENDED or not _covered(held, still) or (held.cpu_share or 0.0) >= IDLE_SHARE:
+        return held
+    queued_s = _risen(counters, held.start_s, held.end_s, "run_queue_s") or 0.0
+    if queued_s >= QUEUED_SHARE * held.seconds:
+        lane, label = Lane.NOT_SCHEDULED, "runnable, but other work had the CPU"
+    else:
+        lane, label = Lane.SUSPENDED, "the whole machine stood still, this watch too"
+    return replace(held, reading=Reading.NOT_SCHEDULED, lane=lane, label=label, stack=())
 
 
 def _slept(held: Held, counters: Sequence[Counters]) -> bool:
