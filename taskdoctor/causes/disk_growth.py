@@ -17,7 +17,10 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
         *spans(timeline, ID, Lane.DISK, say="going through {label} took {seconds}"),
         *rising(timeline, ID, Lane.DISK, say="lateness rises with {label}: {first} -> {last}"),
         *longer_each_time(
-            timeline, ID, lambda event: event.kind == SCAN, say="going through files took longer each time: {first} -> {last}"
+            timeline,
+            ID,
+            lambda event: event.kind == SCAN,
+            say="going through files took longer each time: {first} -> {last}",
         ),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +30,6 @@ MEANINGFUL_S = 0.001
 GUESSED = ("measured-", "counted-", "generic-")  # kinds that are told from words and numbers, not from a known program
 SIDE_LANES = frozenset({Lane.DISK, Lane.STATE, Lane.TEARDOWN})  # work beside the operations, that may be in their way
 ENOUGH_BESIDE, BESIDE_RATIO = 4, 8.0
-SHORT_NAME = 4  # a name below this may stand for anything
 TOGETHER_S = 0.3  # processes that were stopped go on within this
 TOGETHER_RATIO = 0.2
 TOGETHER_FROM_S = 1.0
@@ -194,7 +192,7 @@ def grown_work(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[
         names = _grown_names(growth.label)
         text = say.format(label=growth.label, first=f"{growth.first:g}", last=f"{growth.last:g}")
         for event in (event for lane in HELD for event in timeline.spans.get(lane, ())):
-            if names.isdisjoint(_running_names(event.key)) and not _names_it(event.label, growth.label):
+            if names.isdisjoint(_running_names(event.key)) and not _names_it(event.key, growth.label):
                 continue
             share = 1.0 - growth.first / max(growth.level_at(event.start_s), 1.0)
             owed_s = share * (event.seconds or 0.0)
@@ -227,14 +225,13 @@ def _grown_names(label: str) -> set[str]:
     return {coroutine} if label.startswith("tasks of ") else {label.partition(".")[0]}
 
 
-def _names_it(line: str, label: str) -> bool:
+def _names_it(key: str, label: str) -> bool:
     """Whether the line that ran names the container itself: a list of a module has no class whose code it could be."""
-    name = label.rpartition(".")[2]
-    return len(name) >= SHORT_NAME and re.search(rf"\b{re.escape(name)}\b", line) is not None
+    return label.rpartition(".")[2] in key.partition(" | ")[2].split()
 
 
 def _running_names(key: str) -> set[str]:
-    names = key.split()
+    names = key.partition(" | ")[0].split()
     return {*names, *(name.partition(".")[0] for name in names if "." in name)}
 
 

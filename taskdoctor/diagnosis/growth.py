@@ -20,6 +20,8 @@ from taskdoctor.model import Event, Interval, Lane, Place, Timeline
 WINDOWS = 12
 ENOUGH_SAMPLES = 12
 MIN_RISE = 5.0
+COPIES = "children-of"  # kind of a count of processes of one program below a live service
+MIN_COPIES = 3.0  # processes: each weighs more than anything else that is counted
 WORTH = {Lane.STATE: 1000.0, Lane.DISK: 1000.0}  # entries and files that fewer of make nothing late
 MIN_RATIO = 1.25
 BEYOND_CHANCE_Z = 2.33  # 1 % one-sided
@@ -50,6 +52,15 @@ class Growth:
     def per_minute(self) -> float:
         return (self.last - self.first) / self.minutes if self.minutes > 0 else 0.0
 
+    def steps(self) -> list[float]:
+        """When it rose above all that it had been before."""
+        highest, found = self.first, []
+        for at_s, value in self.series:
+            if value > highest:
+                found.append(at_s)
+                highest = value
+        return found
+
     def level_at(self, at_s: float) -> float:
         """The level that was seen last before a moment."""
         times = [seen_s for seen_s, _ in self.series]
@@ -72,7 +83,8 @@ def growths(timeline: Timeline, *lanes: Lane) -> tuple[Growth, ...]:
     load = load_ratio(timeline)
     for lane, kind, label, place, points in _quantities(timeline, lanes):
         lows = troughs(points, timeline.window)
-        if rises(lows) and not _is_load(lows, load) and lows[-1] - lows[0] >= WORTH.get(lane, 0.0):
+        least = MIN_COPIES if kind == COPIES else MIN_RISE
+        if rises(lows, least) and not _is_load(lows, load, least) and lows[-1] - lows[0] >= WORTH.get(lane, 0.0):
             minutes = (points[-1][0] - points[0][0]) / 60
             found.append(Growth(kind, label, lows[0], lows[-1], minutes, place, points))
     return tuple(sorted(found, key=lambda g: (-(g.last - g.first) / max(g.first, 1.0), g.kind, g.label)))
@@ -105,12 +117,12 @@ def troughs(points: Sequence[tuple[float, float]], window: Interval) -> list[flo
     return [lows[index] for index in sorted(lows)] if len(points) >= ENOUGH_SAMPLES else []
 
 
-def rises(lows: Sequence[float]) -> bool:
+def rises(lows: Sequence[float], least: float = MIN_RISE) -> bool:
     """Whether troughs rise: by enough, beyond chance, and still at their height at the end."""
     if len(lows) < 6:
         return False
     rise = lows[-1] - lows[0]
-    enough = rise >= MIN_RISE and lows[-1] >= MIN_RATIO * max(lows[0], 1.0)
+    enough = rise >= least and lows[-1] >= MIN_RATIO * max(lows[0], 1.0)
     return enough and kendall(lows) > BEYOND_CHANCE_Z and lows[-1] >= 0.8 * max(lows)
 
 
@@ -155,10 +167,10 @@ def _points(events: Sequence[Event]) -> list[tuple[float, float]]:
     return [(event.at_s, event.value or 0.0) for event in events]
 
 
-def _is_load(lows: Sequence[float], load: float) -> bool:
+def _is_load(lows: Sequence[float], load: float, least: float) -> bool:
     """Whether what is left of the rise, after what the load explains, would be no growth by itself."""
     expected = lows[0] * max(1.0, load)
-    return lows[-1] - expected < MIN_RISE or lows[-1] < MIN_RATIO * max(expected, 1.0)
+    return lows[-1] - expected < least or lows[-1] < MIN_RATIO * max(expected, 1.0)
 
 
 def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool]]:
@@ -204,7 +216,7 @@ def lengthening(timeline: Timeline, belongs: Callable[[Event], bool]) -> Iterato
     for lane in HELD:
         for event in timeline.spans.get(lane, ()):
             if event.kind.startswith("live-") and event.site and event.seconds and belongs(event):
-                places[event.site.rpartition(":")[0], event.key].append(event)
+                places[event.site.rpartition(":")[0], event.key.partition(" | ")[0]].append(event)
     for _, events in sorted(places.items()):
         ordered = sorted(events, key=lambda event: event.at_s)
         lengths = [event.seconds or 0.0 for event in ordered]

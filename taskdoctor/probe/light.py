@@ -446,15 +446,12 @@ class Probe:
         if issubclass(kind, asyncio.Queue):
             if id(value) not in self.queues and len(self.queues) < MOST_QUEUES:
                 self.queues[id(value)] = weakref.ref(value), label, 0
-        elif kind in CONTAINERS:
+        elif kind in CONTAINERS or kind in TEXTS:
             size = len(value)  # type: ignore[arg-type]
-            if size >= LARGE:
+            if size >= (LONG if kind in TEXTS else LARGE):
                 found[label] = max(size, found.get(label, 0))
-            elif size <= SMALL and depth < MOST_DEPTH:
+            elif kind in CONTAINERS and size <= SMALL and depth < MOST_DEPTH:
                 left.append((value, label, depth + 1))
-        elif kind in TEXTS:
-            if len(value) >= LONG:  # type: ignore[arg-type]
-                found[label] = max(len(value), found.get(label, 0))  # type: ignore[arg-type]
         elif kind in COROUTINES:  # awaited by the one that holds it
             left.append((value, getattr(value, "__qualname__", label).rpartition(".")[2], depth))
         elif kind is CellType:
