@@ -64,6 +64,25 @@ def claims(timeline: Timeline, cause: str) -> tuple[Claim, ...]:
     return tuple(found)
 
 
+def pids(timeline: Timeline) -> set[str]:
+    """Of what is left in the process table, or kept beyond what is needed."""
+    kinds = (ProcessClass.ORPHAN, ProcessClass.HELPER, ProcessClass.RETAINED, ProcessClass.SUSPECT)
+    trees = [tree for tree in timeline.processes.trees if tree.kind in kinds] if timeline.processes is not None else []
+    return {str(process.pid) for tree in trees for process in tree.processes}
+
+
+def starving(timeline: Timeline, cause: str) -> tuple[Claim, ...]:
+    """Time in which the service got no CPU while orphans used as much as a core has, over the whole of a watch."""
+    seen = timeline.processes
+    busy = [tree for tree in _orphans(seen) if tree.harm.cpu_share >= MUCH_CPU / 2] if seen is not None else []
+    cores = sum(tree.harm.cpu_share for tree in busy)
+    if cores < MUCH_CPU:
+        return ()
+    listed = ", ".join(str(tree.root.pid) for tree in busy[:SHOWN])
+    say = f"without a CPU for {{seconds}}; orphans (pid {listed}) used {cores:.1f} cores"
+    return spans(timeline, cause, Lane.NOT_SCHEDULED, weight=0.9, say=say)
+
+
 def _is_about(event: Event, names: Iterable[str]) -> bool:
     text = f"{event.kind} {event.label} {event.key}".lower()
     return any(name.lower() in text for name in names) or any(word in text for word in _DATABASE_WORDS)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from taskdoctor.collectors.processes.beside import Beside, begin
+from taskdoctor.collectors.processes.collecting import snapshot as table_snapshot
 from taskdoctor.collectors.service import grouping
 from taskdoctor.collectors.service.address import Address
 from taskdoctor.collectors.service.assembling import Table, lags_s, snapshot
@@ -78,22 +80,20 @@ def watch(plan: Plan) -> list[Snapshot]:
     channels = open_channels(plan.address)
     patiently = False
     try:
+        beside = begin(channels.target.pid) if channels.target.pid is not None else None
         seen, began_s, ended_s = _watched(plan, channels)
         patiently = True
     finally:
         channels.close(at_once=not patiently)
-    return [seen, *_children(channels), *_logs(plan, began_s, ended_s)]
+    return [seen, *_processes(beside), *_logs(plan, began_s, ended_s)]
 
 
-def _children(channels: Channels) -> Iterator[Snapshot]:
-    """The tool servers below the service, by one look: what it keeps beyond its sessions, what it left behind."""
-    if channels.target.pid is None:
-        return
-    from taskdoctor.collectors.processes.collecting import children_of, snapshot
-
-    below = children_of(channels.target.pid)
-    if below.trees:
-        yield snapshot(below)
+def _processes(beside: Beside | None) -> Iterator[Snapshot]:
+    """The tool servers of the service: what it keeps beyond its sessions, what it or others left behind."""
+    if beside is not None:
+        seen = beside.end()
+        if seen.trees:
+            yield table_snapshot(seen)
 
 
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:

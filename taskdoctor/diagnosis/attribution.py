@@ -174,7 +174,7 @@ def _owners(covering: Sequence[_Reading], causes: Mapping[str, Cause]) -> dict[s
 def _heads(cause: Cause, owners: Mapping[str, float], causes: Mapping[str, Cause]) -> bool:
     if cause.layer is not Layer.GROWING:
         return False
-    return any(owner in cause.leads_to and causes[owner].layer >= Layer.LOOP_HELD for owner in owners)
+    return any(owner in cause.leads_to and causes[owner].layer is not Layer.GC for owner in owners)
 
 
 def _rank(cause: Cause, *, direct: bool) -> tuple[bool, int]:

@@ -11,7 +11,7 @@ from statistics import median
 
 from taskdoctor.diagnosis.exposure import co_occurrence
 from taskdoctor.diagnosis.fingerprint import EQUAL, held_by_work
-from taskdoctor.diagnosis.growth import HELD, growths, owed_to
+from taskdoctor.diagnosis.growth import HELD, growths, lengthening, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.diagnosis.robust import quantile
 from taskdoctor.diagnosis.stalls import task_of
@@ -195,7 +195,7 @@ def grown_work(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[
         names = _grown_names(growth.label)
         text = say.format(label=growth.label, first=f"{growth.first:g}", last=f"{growth.last:g}")
         for event in (event for lane in HELD for event in timeline.spans.get(lane, ())):
-            if names.isdisjoint(_running_names(event.key)):
+            if names.isdisjoint(_running_names(event.key)) and not _names_it(event.key, growth.label):
                 continue
             share = 1.0 - growth.first / max(growth.level_at(event.start_s), 1.0)
             owed_s = share * (event.seconds or 0.0)
@@ -205,14 +205,36 @@ def grown_work(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[
     return tuple(claims)
 
 
+def longer_each_time(
+    timeline: Timeline, cause: str, belongs: Callable[[Event], bool] = lambda _: True, *, say: str
+) -> tuple[Claim, ...]:
+    """Code that held the loop for longer each time owns what is beyond its first times: what it goes through grows.
+
+    `say` has the fields {label} {first} {last}.
+    """
+    claims = []
+    for event, first_s, last_s, owed_s in lengthening(timeline, belongs):
+        if owed_s > MEANINGFUL_S:
+            label = event.label or event.site
+            text = say.format(label=label, first=duration_text(first_s), last=duration_text(last_s))
+            evidence = Evidence(f"{text} ({event.site})", str(event.place))
+            claims.append(Claim(cause, Interval(event.end_s - owed_s, event.end_s), evidence, weight=0.9))
+    return tuple(claims)
+
+
 def _grown_names(label: str) -> set[str]:
     """`tasks of Outbox._deliver() ...` is the code of `Outbox._deliver`; `History._messages` is that of `History`."""
     coroutine = label.removeprefix("tasks of ").partition("()")[0]
     return {coroutine} if label.startswith("tasks of ") else {label.partition(".")[0]}
 
 
+def _names_it(key: str, label: str) -> bool:
+    """Whether the line that ran names the container itself: a list of a module has no class whose code it could be."""
+    return label.rpartition(".")[2] in key.partition(" | ")[2].split()
+
+
 def _running_names(key: str) -> set[str]:
-    names = key.split()
+    names = key.partition(" | ")[0].split()
     return {*names, *(name.partition(".")[0] for name in names if "." in name)}
 
 

@@ -81,26 +81,43 @@ def _collect(options: Options, progress: Progress | None, sleep: Sleep, *, only_
         after = _look(options, only_below, named)
     elif not options.quick and not suspects:
         sampled_s = max(sampled_s, 0.001)
-    first_look = before if not options.quick else None
     shares = {pid: cpu_share(first.get(pid), second.get(pid), sampled_s) for pid in of_interest}
-    rulings = [*rule(after, first_look), *helpers(after, first_look if in_doubt else None)]
+    apart_s = options.apart_s if in_doubt else 0.0
+    processes = judged(
+        after, None if options.quick else before, shares, apart_s=apart_s, service=options.service, at_s=at_s,
+        with_zombies=only_below is None,
+    )  # fmt: skip
+    return snapshot(processes, warnings=_warnings(after))
+
+
+def judged(
+    after: Survey,
+    before: Survey | None,
+    shares: dict[int, float],
+    *,
+    apart_s: float,
+    service: int | None,
+    at_s: float,
+    with_zombies: bool,
+) -> Processes:
+    """What a look shows, proven as far as an earlier one shows the same; `shares`: CPU by pid."""
+    rulings = [*rule(after, before), *helpers(after, before if apart_s else None)]
     locks = locks_of([pid for ruling in rulings for pid in ruling.group.pids])
     trees = [_tree(ruling, after, shares, locks) for ruling in rulings]
-    if only_below is None:
+    if with_zombies:
         trees += _zombies(after)
-    processes = Processes(
+    return Processes(
         at_s=at_s,
         platform="linux",
-        proven=not options.quick,
-        apart_s=options.apart_s if in_doubt else 0.0,
+        proven=before is not None,
+        apart_s=apart_s,
         scanned=len(after.table),
         trees=tuple(sorted(trees, key=by_harm)),
-        service=_service(options.service, after) if options.service is not None else None,
+        service=_service(service, after) if service is not None else None,
         memory_bytes=memory_bytes(),
         cores=os.cpu_count() or 1,
         utc_offset_s=_utc_offset_s(at_s),
     )
-    return snapshot(processes, warnings=_warnings(after))
 
 
 def snapshot(processes: Processes, *, warnings: Sequence[str] = ()) -> Snapshot:
