@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from taskdoctor.collectors.processes.beside import Beside, begin
@@ -14,7 +14,9 @@ from taskdoctor.collectors.service import grouping
 from taskdoctor.collectors.service.address import Address
 from taskdoctor.collectors.service.assembling import Table, lags_s, snapshot
 from taskdoctor.collectors.service.channels import Channels, open_channels
+from taskdoctor.collectors.service.console import Console
 from taskdoctor.collectors.service.probe import Probe
+from taskdoctor.collectors.service.telnet import TermSession
 from taskdoctor.collectors.service.watching import Watch
 from taskdoctor.collectors.service.wire import ChannelError
 from taskdoctor.diagnosis import timeline
@@ -99,11 +101,12 @@ def _processes(beside: Beside | None) -> Iterator[Snapshot]:
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     for note in channels.notes:
         _say(note)
-    probe = _installed(channels, deep=plan.deep) if channels.second is not None and not plan.read_only else None
+    can_have_one = isinstance(channels.port.session, TermSession)
+    probe = _installed(channels, deep=plan.deep) if can_have_one and not plan.read_only else None
     watching = Watch(channels, probe)
     try:
         if probe is None:
-            channels.open_web()
+            channels.open_beside()
         watching.start()
         _say(f"watching {channels.port.address} for {duration(plan.duration_s)}; Ctrl-C ends early with the verdict")
         _until_over(plan, channels, watching)
@@ -113,7 +116,7 @@ def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
         watching.stop()
         watching.hear_the_rest()
         if probe is not None and not watching.gone:
-            probe.remove(channels.command)
+            probe.remove()
     if watching.gone:
         _say(watching.gone)
     seen = snapshot(watching, channels, table=plan.table)
@@ -124,9 +127,9 @@ def _installed(channels: Channels, *, deep: bool) -> Probe | None:
     """The probe, announced; without one the watch goes on with what the port and the kernel tell."""
     made: list[Probe] = []
 
-    def install(run: Callable[[str], str]) -> None:
-        probe = Probe(run, deep=deep)
-        probe.install()
+    def install(console: Console) -> None:
+        probe = Probe(deep=deep)
+        probe.install(console)
         made.append(probe)
 
     try:
