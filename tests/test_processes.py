@@ -261,7 +261,8 @@ SERVER, HAND, CLIENT, BOTH, NEITHER = (
         ("a.py", "from mcp.server.fastmcp import FastMCP\nFastMCP('x').run()", SERVER),
         ("a.py", "import mcp\nmcp.server.fastmcp.FastMCP('x')", SERVER),
         ("a.py", "from mcp.server import Server\nfrom mcp.server.stdio import stdio_server", SERVER),
-        ("a.py", "import sys\nfor l in sys.stdin:\n    if l in ('initialize', 'tools/list'): pass", HAND),
+        ("a.py", "import sys\nfor l in sys.stdin:\n    if l in ('initialize', 'tools/list'): {'jsonrpc': 2}", HAND),
+        ("a.py", "import sys\nfor l in sys.stdin:\n    if l in ('initialize', 'tools/list'): pass", NEITHER),
         ("a.py", "METHODS = ('initialize', 'tools/list')", NEITHER),
         ("a.py", "import sys\nsys.stdin\nx = {'initialize': 1, 'tools/list': 2, 'clientInfo': 3}", NEITHER),
         ("a.py", "from mcp import ClientSession\nfrom mcp.client.stdio import stdio_client", CLIENT),
@@ -272,7 +273,8 @@ SERVER, HAND, CLIENT, BOTH, NEITHER = (
         ("a.js", 'const { Server } = require("@modelcontextprotocol/sdk/server/index.js");', SERVER),
         ("a.mjs", 'import { Client } from "@modelcontextprotocol/sdk/client/index.js";', CLIENT),
         ("a.js", "// new McpServer(\n/* StdioServerTransport */\nconsole.log(1)", NEITHER),
-        ("a.js", 'process.stdin.on("data", m => m === "initialize" || m === "tools/list")', HAND),
+        ("a.js", 'process.stdin.on("data", m => m === "initialize" || m === "tools/list" || {jsonrpc: 2})', HAND),
+        ("a.js", 'process.stdin.on("data", m => m === "initialize" || m === "tools/list")', NEITHER),
     ],
 )
 def test_sources(name: str, text: str, wanted: tuple[bool, ...]) -> None:
@@ -313,7 +315,7 @@ def test_configured_servers_are_found_again(tmp_path: Path) -> None:
     wrapper = understand(["npm", "exec", "@modelcontextprotocol/server-files", "/data"])
     leaf = understand(["node", "/x/node_modules/.bin/mcp-server-files", "/data"])
     other = understand(["node", "/x/node_modules/.bin/mcp-server-files", "/elsewhere"])
-    assert [entry_of(one, entries) is not None for one in (wrapper, leaf, other)] == [True, True, False]
+    assert [entry_of(one, entries, str) is not None for one in (wrapper, leaf, other)] == [True, True, False]
     with pytest.raises(UnreadableError):
         find_entries([], [tmp_path / "none.json"], home=tmp_path)
 
