@@ -36,6 +36,7 @@ class Lane(StrEnum):
     CLIENT = "client"  # browser or network behind the service
     TASKS = "tasks"  # how many tasks; tasks lost or failed
     STATE = "state"  # sizes of histories, caches, heap
+    GAUGE = "gauge"  # some quantity of the service's own; of what, its name alone says
     CHILDREN = "children"  # subprocesses, MCP clients: opened, closed, left
     DISK = "disk"  # files on disk that grow and are scanned
     SESSIONS = "sessions"  # websocket sessions: opened, closed
@@ -97,6 +98,7 @@ class Event:
     pair: str = ""  # OPEN/CLOSE: the name both share
     aligned: bool = True  # False: the line had no stamp near it; its length counts, its position does not
     uncertainty_s: float = 0.0  # resolution of the stamp
+    is_outlier: bool = False  # kept for its length beside a sample of its kind: what is normal is told without it
 
     @property
     def start_s(self) -> float:

@@ -13,18 +13,31 @@ from dataclasses import dataclass, field
 
 HOSTILE = ("a | b  c", "x\ny", "\x1b[31mred\x1b[0m", "Жук 漢字", "+----+", "tab\there", "\x1b[?2004h\x1b[?25h", "")
 
-_given: set[int] = set()
+STEP = 4  # three ports to give away, and the one by which they are kept
+
+_kept: list[socket.socket] = []
 _giving = threading.Lock()
 
 
 def free_ports() -> int:
-    """The first of three ports in a row that nobody listens on."""
+    """The first of three ports in a row that nobody listens on, and that no other run of the tests is given."""
     with _giving:
-        for port in range(20200 + os.getpid() % 3000 * 4, 32700, 4):  # below those that clients get
-            if port not in _given and all(_is_free(port + step) for step in range(3)):
-                _given.add(port)
+        for port in range(20200 + os.getpid() % 3000 * STEP, 32700, STEP):  # below those that clients get
+            if all(_is_free(port + step) for step in range(3)) and _keep(port + 3):
                 return port
     raise RuntimeError("no ports")
+
+
+def _keep(port: int) -> bool:
+    """Bound as long as this process lives: between a look and the start of a service others look too."""
+    sock = socket.socket()
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError:
+        sock.close()
+        return False
+    _kept.append(sock)
+    return True
 
 
 def _is_free(port: int) -> bool:

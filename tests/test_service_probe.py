@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,11 +66,22 @@ HELD = {
 }
 
 
+ATTEMPTS = 5  # where others use the machine as well, a stretch may truly read "not scheduled"
+
+
 def _held(mode: str) -> tuple[BlockedStack, ...]:
     with running(mode) as service:
-        found = blocked(watched(service, 3.0))
+        for _ in range(ATTEMPTS):
+            found = blocked(watched(service, 3.0))
+            if _is_seen(found, mode):
+                break
     assert service.lines == []
     return found
+
+
+def _is_seen(stacks: Sequence[BlockedStack], mode: str) -> bool:
+    reading, function = HELD[mode]
+    return any(stack.reading is reading and any(function in frame for frame in stack.frames) for stack in stacks)
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +92,7 @@ def held() -> dict[str, tuple[BlockedStack, ...]]:
 
 @pytest.mark.parametrize("mode", HELD)
 def test_held_loop_has_its_frame_and_its_reading(held: dict[str, tuple[BlockedStack, ...]], mode: str) -> None:
-    reading, function = HELD[mode]
-    stacks = [stack for stack in held[mode] if stack.reading is reading]
-    assert any(function in frame for stack in stacks for frame in stack.frames)
+    assert _is_seen(held[mode], mode)
 
 
 def test_tasks_are_grouped_inside() -> None:

@@ -15,6 +15,7 @@ from taskdoctor.diagnosis.growth import HELD, growths, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.diagnosis.robust import quantile
 from taskdoctor.diagnosis.stalls import task_of
+from taskdoctor.diagnosis.timeline import sample
 from taskdoctor.model import Claim, Event, Evidence, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
 
 HOLDING_LANES = frozenset(
@@ -99,7 +100,7 @@ def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> 
 def _normals(events: Sequence[Event], busy: Sequence[Interval]) -> dict[tuple[str, str], float]:
     """How long each kind of wait takes when nothing is late: the median outside of stalls, where there are enough."""
     calm: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for event in events:
+    for event in sample(events):
         if covered_s(Interval(event.start_s, event.end_s), busy) < 0.5 * (event.seconds or 0.0):
             calm[event.kind, event.label].append(event.seconds or 0.0)
     normals = {name: median(lengths) for name, lengths in calm.items() if len(lengths) >= ENOUGH_NORMAL}
@@ -177,7 +178,8 @@ def rising(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Clai
             owed = Interval(event.end_s - owed_s, event.end_s)
             if owed_s > MEANINGFUL_S and covered_s(owed, late) > 0.9 * owed_s:
                 evidence = Evidence(text, str(growth.place), Grade.INFERRED)
-                claims.append(Claim(cause, owed, evidence, direct=strong))
+                guessed = growth.kind.startswith(GUESSED)
+                claims.append(Claim(cause, owed, evidence, direct=strong, guessed=guessed))
     return tuple(claims)
 
 

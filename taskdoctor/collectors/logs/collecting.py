@@ -288,8 +288,10 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
             names[seen.file],
             before,
             thinned=seen.kind in thinned,
+            outlier=seen.order in outliers,
         )
         for reservoir in whole.reservoirs.values()
+        for outliers in (reservoir.outliers(),)
         for seen in reservoir.events()
     ]
     return Snapshot(
@@ -331,7 +333,13 @@ def _lines_before(edges: Iterable[Edge]) -> dict[tuple[int, int], int]:
 
 
 def _event(
-    seen: Seen, kind: LogEvent | Subject, name: str, before: dict[tuple[int, int], int], *, thinned: bool
+    seen: Seen,
+    kind: LogEvent | Subject,
+    name: str,
+    before: dict[tuple[int, int], int],
+    *,
+    thinned: bool,
+    outlier: bool,
 ) -> Event:
     return Event(
         at_s=seen.at_s,
@@ -350,6 +358,7 @@ def _event(
         pair=kind.pair,
         aligned=seen.aligned,
         uncertainty_s=seen.resolution_s,
+        is_outlier=outlier,
     )
 
 

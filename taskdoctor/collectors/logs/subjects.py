@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from taskdoctor.collectors.logs.tongues import WORDS
 from taskdoctor.model import Form, Lane
 
 
@@ -72,7 +73,8 @@ _WAITS = ("wait", "acqui", "block", "contend", "held", "busy", "checkout", "chec
 
 
 def _length(kind: str, lane: Lane, *words: str, **more: object) -> Subject:
-    return Subject(f"measured-{kind}", lane, Form.SPAN, words, **more)  # type: ignore[arg-type]
+    named = (*words, *WORDS.get(f"measured-{kind}", ()))
+    return Subject(f"measured-{kind}", lane, Form.SPAN, named, **more)  # type: ignore[arg-type]
 
 
 LENGTHS: tuple[Subject, ...] = (
@@ -473,13 +475,17 @@ LENGTHS: tuple[Subject, ...] = (
 
 # How much of another length of the same line the CPU worked; no length by itself.
 CPU_TIME = _length("cpu-time", Lane.COMPUTING, "(?:thread|process|cpu|user)[ _]time", r"cpu(?: s| ms| secs?)?$")
+# Where something is kept, by a key alone: on a disk as a rule, but a database saves too.
+SAVING = _length("saving", Lane.DISK, label="saving", title="saving")
+LOOP_LAG = next(subject for subject in LENGTHS if subject.kind == "measured-loop-lag")
 QUEUE = next(subject for subject in LENGTHS if subject.lane is Lane.QUEUE)
 HTTP = LENGTHS[-1]
 OPERATION = Subject("measured-operation", Lane.OPERATION, Form.SPAN, (), title="operation")
 
 
 def _count(kind: str, lane: Lane, *words: str, **more: object) -> Subject:
-    return Subject(f"counted-{kind}", lane, Form.LEVEL, words, **more)  # type: ignore[arg-type]
+    named = (*words, *WORDS.get(f"counted-{kind}", ()))
+    return Subject(f"counted-{kind}", lane, Form.LEVEL, named, **more)  # type: ignore[arg-type]
 
 
 COUNTS: tuple[Subject, ...] = (
@@ -560,6 +566,9 @@ COUNTS: tuple[Subject, ...] = (
         samples=("state cache sweep: 24543 entries held", "context assembled: 9002 messages"),
     ),
 )
+
+# What stands beside such a count in a line of gauges, under a name of the service's own: `tasks=17 fingerprints=10583`.
+GAUGE = Subject("counted-gauge", Lane.GAUGE, Form.LEVEL, (), title="gauge")
 
 # Full: every slot of so many in use. A moment, since such a line is written when it is full.
 FULL_THREADS = Subject(
@@ -706,5 +715,6 @@ THREADS = COUNTS[0]
 BUSY = re.compile(r"executor|thread[ _-]?pool|(?:workers?|threads?) busy|线程池")
 
 ALL: dict[str, Subject] = {
-    subject.kind: subject for subject in (*LENGTHS, *COUNTS, OPERATION, FULL_THREADS, FULL_POOL, *REACHED)
+    subject.kind: subject
+    for subject in (*LENGTHS, SAVING, *COUNTS, GAUGE, OPERATION, FULL_THREADS, FULL_POOL, *REACHED)
 }

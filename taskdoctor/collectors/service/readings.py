@@ -41,6 +41,7 @@ _LOG = re.compile(
     r"[\\/](?:logging[\\/](?:__init__|handlers)|loguru[\\/]_(?:logger|handler|file_sink|simple_sinks)|structlog[\\/]\w+)\.py$"
 )
 _PRINT = re.compile(r"^(?:print|sys\.std(?:out|err)\.write|logger?\.\w+)\(")
+_POLLS = re.compile(r"ep(?:oll)?_(?:poll|wait)|poll_schedule|do_select|do_sys_poll|core_sys_select")
 _WAITS = re.compile(
     r"(?i)\bsleep\(|\brequests\.|urlopen|\.recv|\.connect\(|\.acquire\(|\.wait\(|\.join\(|\.result\(|subprocess|\.communicate"
     r"|fsync|\.execute\(|\.commit\(|\bopen\(|\.read\w*\(|\.write\w*\(|os\.system|getaddrinfo|gethostby|\.get\(|input\("
@@ -152,6 +153,7 @@ def stretches(watched: Watched) -> list[Held]:
         for start_s, end_s in silences
     ]
     mute = [held for held in mute if held.seconds >= MUTE_S and not _inside(held, beaten)]
+    mute = [held for held in mute if not (held.reading is Reading.UNKNOWN and _slept(held, watched.counters))]
     seen = [held for held in _on_loop(watched) if not _inside(held, [*mute, *beaten])]
     found = [held for held in (*beaten, *mute, *seen) if not _covered(held, collected)]
     return sorted([*found, *_asleep(watched.counters)], key=lambda held: held.start_s)
@@ -208,7 +210,7 @@ def _held(
         return
     stack = Counter(sample.stack for sample in run).most_common(1)[0][0]
     share, state = _cpu_share(watched.counters, start_s, end_s), _state(watched.counters, start_s, end_s)
-    lane, reading = _lane_of(run, stack, share, state)
+    lane, reading = _lane_of(run, stack, _wanted(share, watched.counters, start_s, end_s), state)
     yield Held(start_s, end_s, reading, lane, stack, _call(stack), state, share)
 
 
@@ -221,12 +223,20 @@ def _leaf(sample: StackSample) -> tuple[str, int]:
     return sample.stack[-1].file, sample.stack[-1].line
 
 
+def _wanted(share: float | None, counters: Sequence[Counters], start_s: float, end_s: float) -> float | None:
+    """The share of CPU that the loop's thread used or stood in the queue for: on a full machine it gets less."""
+    if share is None:
+        return None
+    queued_s = _risen(counters, start_s, end_s, "run_queue_s") or 0.0
+    return min(1.0, share + queued_s / (end_s - start_s))
+
+
 def _lane_of(run: Sequence[StackSample], stack: Stack, share: float | None, state: str) -> tuple[Lane, Reading]:
     """Writing the log, waiting, or computing; by the CPU where it was counted, else by what stands in the stack."""
     if _logs(stack):
         return Lane.LOGGING, Reading.WAITING if share is not None and share < BUSY_SHARE else Reading.ON_LOOP
     if share is not None:
-        waits = share < BUSY_SHARE and state != "R"  # on a busy machine it computes as far as it is let
+        waits = share < BUSY_SHARE and state != "R"
     elif state:
         waits = state in "SD"
     else:
@@ -272,7 +282,7 @@ def _by_beats(watched: Watched, silences: Sequence[tuple[float, float]]) -> Iter
             yield _reading_of_mute(start_s, end_s, share, watched, _after_the_call(samples))
         elif stack and not is_idle(stack):
             state = _state(watched.counters, start_s, end_s)
-            lane, reading = _lane_of(samples, stack, share, state)
+            lane, reading = _lane_of(samples, stack, _wanted(share, watched.counters, start_s, end_s), state)
             yield Held(start_s, end_s, reading, lane, stack, _call(stack), state, share)
         else:
             yield Held(start_s, end_s, Reading.UNKNOWN, Lane.LOOP_HELD, (), "event loop", "", share)
@@ -317,12 +327,27 @@ def _reading_of_mute(start_s: float, end_s: float, share: float | None, watched:
     worked_s = (share or 0.0) * length_s
     if risen("run_queue_s") >= max(QUEUED_SHARE * length_s, worked_s):
         return held(Reading.NOT_SCHEDULED, Lane.NOT_SCHEDULED, "runnable, but other work had the CPU")
-    if share is not None and share >= BUSY_SHARE:
+    if (_wanted(share, counters, start_s, end_s) or 0.0) >= BUSY_SHARE:
         called = f" near {_call(stack)}" if stack else ""
         return held(Reading.GIL_HELD, Lane.COMPUTING if stack else Lane.LOOP_HELD, f"native code{called}")
     if risen("major_faults") >= FAULTS_PER_S * length_s:
         return held(Reading.NOT_SCHEDULED, Lane.MEMORY, "pages read back from disk")
     return held(Reading.UNKNOWN, Lane.LOOP_HELD, "event loop")
+
+
+def _slept(held: Held, counters: Sequence[Counters]) -> bool:
+    """Whether the loop's thread had nothing to do while the answer was late: then others, or we, lacked the CPU.
+
+    It waits for events, as far as the kernel tells in what; where it does not tell, others wait for the CPU.
+    """
+    within = [each for each in counters if held.start_s <= each.at_s <= held.end_s]
+    if not within or any(each.state != "S" for each in within):
+        return False
+    if all(_POLLS.search(each.wait_channel) for each in within):
+        return True
+    pressed_s = _risen(counters, held.start_s, held.end_s, "cpu_pressure_s")
+    silent = all(each.wait_channel in ("", "0") for each in within)
+    return silent and pressed_s is not None and pressed_s >= QUEUED_SHARE * held.seconds
 
 
 def _asleep(counters: Sequence[Counters]) -> Iterator[Held]:

@@ -239,7 +239,7 @@ class Watch:
         due.sort(key=lambda record: (fresh[record.coroutine], self._asked_s(record)))
         left = CHAINS_A_LOOK
         for record in due:
-            if left == 0 or self.is_over:
+            if left == 0 or (self.is_over and self._chains):  # one look, however late the first list came
                 return
             if fresh[record.coroutine] < CHAINS_A_GROUP:
                 fresh[record.coroutine] += 1

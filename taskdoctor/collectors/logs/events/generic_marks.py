@@ -259,10 +259,20 @@ EXHAUSTED = (
         kind="generic-disk-full",
         lane=Lane.DISK,
         form=Form.MARK,
-        literals=("o space left", "isk full", "isk is full"),
-        pattern=r"(?:\b[Nn]o space left on device\b|\b[Dd]isk (?:is )?full\b|磁盘已满)",
-        samples=("OSError: [Errno 28] No space left on device", "Disk full", "ENOSPC: no space left on device"),
-        near_misses=("User input: Disk full", 'text="disk full"'),
+        literals=("o space left", "ENOSPC", "isk full", "isk is full", "isk space", "olume tight", "olume full"),
+        pattern=(
+            r"(?:\b[Nn]o space left on device\b|\bENOSPC\b|\b[Dd]isk (?:is )?full\b|磁盘已满"
+            r"|\b(?:[Ll]ow (?:on )?disk space|[Dd]isk space (?:is )?(?:low|exhausted|critical))\b"
+            r"|\b[Vv]olume (?:is )?(?:tight|(?:nearly |almost )?full)\b)"
+        ),
+        samples=(
+            "OSError: [Errno 28] No space left on device",
+            "Disk full",
+            "write failed, [Errno 28] ENOSPC on /scratch",
+            "scratch volume tight, pruning",
+            "low disk space on /data",
+        ),
+        near_misses=("User input: Disk full", 'text="disk full"', "disk space ok"),
         anywhere=True,
         title="the disk is full",
         priority=GENERIC,
