@@ -185,6 +185,15 @@ def memory_bytes() -> int:
         return 0
 
 
+def available_bytes() -> int:
+    """What could be given out without swapping, as the kernel estimates; 0 when it does not tell."""
+    try:
+        lines = _read("/proc/meminfo", _BATCH).splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"MemAvailable:")), 0)
+
+
 def _read(path: str, limit: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
