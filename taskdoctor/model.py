@@ -250,6 +250,8 @@ class Harm:
     cpu_share: float = 0.0  # of one core, over the sample; 2.0 is two cores
     ports: tuple[int, ...] = ()  # it listens on
     locks: tuple[str, ...] = ()  # locked files, open databases
+    held: tuple[str, ...] = ()  # those of them that it keeps others out of at this moment
+    cpu_s: float = 0.0  # used since its start: tells how long it may have been spinning
 
     @property
     def spins(self) -> bool:
@@ -330,6 +332,7 @@ class Processes:
     memory_bytes: int = 0  # of the machine
     cores: int = 1
     utc_offset_s: float = 0.0  # of the machine's own clock; logs without a zone are written in it
+    available_bytes: int = 0  # of memory; 0: not told
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,9 +138,7 @@ def _cycle(service: Service, *, with_probe: bool) -> None:
 
 def _killed(service: Service, rng: random.Random, *, at_once: int) -> None:
     command = [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "30s"]
-    started = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(at_once)
-    ]
+    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(at_once)]
     time.sleep(rng.uniform(0.4, 2.0))
     for process in started:
         process.kill()
