@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from taskdoctor.collectors.service import grouping
@@ -20,7 +20,7 @@ from taskdoctor.collectors.service.wire import ChannelError
 from taskdoctor.diagnosis import timeline
 from taskdoctor.diagnosis.stalls import loop_stalls
 from taskdoctor.errors import UsageError
-from taskdoctor.model import BlockedStack, Snapshot, Stall
+from taskdoctor.model import BlockedStack, Processes, Snapshot, Stall
 from taskdoctor.renderers.live import Progress, live_view
 from taskdoctor.renderers.words import duration, plain_text
 
@@ -79,23 +79,31 @@ def watch(plan: Plan) -> list[Snapshot]:
         )
     channels = open_channels(plan.address)
     patiently = False
+    second_look = _first_look(channels)
     try:
         seen, began_s, ended_s = _watched(plan, channels)
         patiently = True
     finally:
         channels.close(at_once=not patiently)
-    return [seen, *_children(channels), *_logs(plan, began_s, ended_s)]
+    return [seen, *_second_look(second_look), *_logs(plan, began_s, ended_s)]
 
 
-def _children(channels: Channels) -> Iterator[Snapshot]:
-    """The tool servers below the service, by one look: what it keeps beyond its sessions, what it left behind."""
+def _first_look(channels: Channels) -> Callable[[], Processes] | None:
+    """At the processes, before the watch: with a second look after it, what is left behind is proven at no wait."""
     if channels.target.pid is None:
-        return
-    from taskdoctor.collectors.processes.collecting import children_of, snapshot
+        return None
+    from taskdoctor.collectors.processes.collecting import Watched
 
-    below = children_of(channels.target.pid)
-    if below.trees:
-        yield snapshot(below)
+    return Watched(channels.target.pid).end
+
+
+def _second_look(look: Callable[[], Processes] | None) -> Iterator[Snapshot]:
+    """The tool servers below the service, and orphans: what it keeps beyond its sessions, what was left behind."""
+    from taskdoctor.collectors.processes.collecting import snapshot as table_snapshot
+
+    seen = look() if look is not None else None
+    if seen is not None and seen.trees:
+        yield table_snapshot(seen)
 
 
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:

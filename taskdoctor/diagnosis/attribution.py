@@ -168,13 +168,24 @@ def _owners(covering: Sequence[_Reading], causes: Mapping[str, Cause]) -> dict[s
     effects = {effect for cause in weights for effect in causes[cause].leads_to if effect in weights}
     heads = {cause: weight for cause, weight in weights.items() if cause not in effects} or weights
     total = max(1.0, sum(heads.values()))
-    return {cause: weight / total for cause, weight in heads.items()}
+    owned = {cause: weight / total for cause, weight in heads.items()}
+    fed = {c: w for c, direct, w in covering if direct and w < 1.0 and _feeds(causes[c], owned, causes)}
+    left = max(0.0, 1.0 - sum(fed.values()))
+    whole = max(1.0, sum(fed.values()))
+    return {**{cause: left * part for cause, part in owned.items()}, **{c: w / whole for c, w in fed.items()}}
 
 
 def _heads(cause: Cause, owners: Mapping[str, float], causes: Mapping[str, Cause]) -> bool:
     if cause.layer is not Layer.GROWING:
         return False
-    return any(owner in cause.leads_to and causes[owner].layer >= Layer.LOOP_HELD for owner in owners)
+    return any(owner in cause.leads_to and causes[owner].layer is not Layer.GC for owner in owners)
+
+
+def _feeds(cause: Cause, owners: Mapping[str, float], causes: Mapping[str, Cause]) -> bool:
+    """Whether it says which part of a shortage is its own: of what the kernel measured it takes that, and no more."""
+    if cause.layer is not Layer.GROWING or cause.id in owners:
+        return False
+    return any(owner in cause.leads_to and causes[owner].layer is Layer.NOT_RUNNING for owner in owners)
 
 
 def _rank(cause: Cause, *, direct: bool) -> tuple[bool, int]:

@@ -59,6 +59,11 @@ def deduplicated(events: Iterable[Event]) -> list[Event]:
     return kept
 
 
+def sample(events: Sequence[Event]) -> Sequence[Event]:
+    """What stands for all of its kind: without those that were kept for their length, while there are others."""
+    return [event for event in events if not event.is_outlier] or events
+
+
 def _same_record(first: Event, second: Event) -> bool:
     if first.place.source != second.place.source:
         return second.at_s - first.at_s <= max(SAME_LINE_S, first.uncertainty_s, second.uncertainty_s)

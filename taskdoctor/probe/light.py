@@ -22,7 +22,17 @@ import weakref
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future
-from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, MemberDescriptorType
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CellType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MemberDescriptorType,
+    ModuleType,
+)
 from typing import Any
 
 BEAT_S = 0.02
@@ -47,10 +57,13 @@ MOST_CHAINS = 10_000
 MOST_NAMES = 64  # of coroutines whose locals are looked through
 SIZES_S = 1.0  # between two looks for what grows
 LARGE = 200  # entries of a container that is worth following
+LONG = 100_000  # characters of a text that is worth following
 SMALL = 64  # entries of one that is looked into
 MOST_OBJECTS = 3000
 MOST_DEPTH = 4  # from a local of a coroutine: service.backend.history.lines
 MOST_QUEUES = 100
+MOST_MODULES = 200  # of the service, whose names are looked through
+STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 WORKERS = "concurrent/futures/thread.py"
 MAKERS = ("/asyncio/", "/aiomonitor/")  # frames between a task and who wanted it
 MOST_LINE_BYTES = 64  # of a question
@@ -224,6 +237,8 @@ class Probe:
         self.sizes: deque[tuple[float, str, int, bool]] = deque(maxlen=MOST_NEWS)
         self.queues: dict[int, tuple[weakref.ref[Any], str, int]] = {}  # with the size that was told last
         self.sizes_due_s = 0.0
+        self.modules: list[ModuleType] = []
+        self.modules_seen = 0
         self.works: dict[int, tuple[int, float, Chain]] = {}  # by thread: the frame of its call, since, stack
         self.jobs: deque[tuple[float, float, str, Chain, int]] = deque(maxlen=MOST_NEWS)
         self.monitor: Any = getattr(loop.get_task_factory(), "__self__", None)  # where it makes the tasks
@@ -343,9 +358,13 @@ class Probe:
         counts: dict[str, int] = {}
         groups: dict[tuple[str, Chain, str], Group] = {}
         console = self.names.get("print")
+        firsts: list[weakref.ref[asyncio.Task[Any]]] = []
         done = 0
         for task in itertools.islice(every_task(self.loop), MOST_TASKS):
+            names = len(counts)
             done += CHEAPER if self.see(task, now_s, wall_s, counts, groups) else 1
+            if names < len(counts) <= MOST_NAMES:
+                firsts.append(weakref.ref(task))
             if done >= CHEAPER:
                 done = 0
                 self.turns.rest()
@@ -359,7 +378,7 @@ class Probe:
         self.turns.rest()
         if now_s >= self.sizes_due_s:
             began_s = time.thread_time()
-            self.measure_containers()
+            self.measure_containers(firsts)
             took_s = time.thread_time() - began_s
             cost_s += took_s  # it has a pace of its own
             self.sizes_due_s = now_s + max(SIZES_S, took_s / SCAN_SHARE)
@@ -494,19 +513,20 @@ class Probe:
                 self.sizes.append((time.time(), label, size, True))
                 self.queues[key] = reference, label, size
 
-    def measure_containers(self) -> None:
+    def measure_containers(self, firsts: Iterable[weakref.ref[asyncio.Task[Any]]]) -> None:
         """Queues and large containers that the service can reach from what its coroutines hold."""
         found: dict[str, int] = {}
         seen: set[int] = set()
         names: set[str] = set()
         left: deque[tuple[object, str, int]] = deque()
-        for task in every_task(self.loop):
-            coroutine = task.get_coro()
+        for first in firsts:
+            task = first()
+            coroutine = task.get_coro() if task is not None else None
             name = getattr(coroutine, "__qualname__", "")
-            if coroutine is not None and name not in names and len(names) < MOST_NAMES:
+            if coroutine is not None and name not in names:
                 names.add(name)
                 left.append((coroutine, name.rpartition(".")[2], 0))
-            self.turns.rest()
+        left.extend((module, name_of_module(module), 0) for module in self.own_modules())
         while left and len(seen) < MOST_OBJECTS:
             owner, label, depth = left.popleft()
             for name, value in held_by(owner):
@@ -517,6 +537,13 @@ class Probe:
                 self.sort(value, f"{label}.{name}" if name else label, depth, found, left)
         self.sizes.extend((time.time(), label, size, False) for label, size in found.items())
 
+    def own_modules(self) -> list[ModuleType]:
+        """The modules of the service itself: much of its state is no coroutine's, but has a name in one of them."""
+        if len(sys.modules) != self.modules_seen:
+            self.modules_seen = len(sys.modules)
+            self.modules = [module for module in list(sys.modules.values()) if is_own_module(module)][:MOST_MODULES]
+        return self.modules
+
     def sort(
         self, value: object, label: str, depth: int, found: dict[str, int], left: deque[tuple[object, str, int]]
     ) -> None:
@@ -524,12 +551,17 @@ class Probe:
         if issubclass(kind, asyncio.Queue):
             if id(value) not in self.queues and len(self.queues) < MOST_QUEUES:
                 self.queues[id(value)] = weakref.ref(value), label, 0
-        elif kind in CONTAINERS:
+        elif kind in CONTAINERS or kind in TEXTS:
             size = len(value)  # type: ignore[arg-type]
-            if size >= LARGE:
+            if size >= (LONG if kind in TEXTS else LARGE):
                 found[label] = max(size, found.get(label, 0))
-            elif size <= SMALL and depth < MOST_DEPTH:
+            elif kind in CONTAINERS and size <= SMALL and depth < MOST_DEPTH:
                 left.append((value, label, depth + 1))
+        elif kind in COROUTINES:  # awaited by the one that holds it
+            left.append((value, getattr(value, "__qualname__", label).rpartition(".")[2], depth))
+        elif kind is CellType:
+            with contextlib.suppress(ValueError):  # empty
+                self.sort(value.cell_contents, label, depth, found, left)  # type: ignore[attr-defined]
         elif depth < MOST_DEPTH and is_own(kind):
             left.append((value, kind.__name__, depth + 1))
 
@@ -660,7 +692,7 @@ class Probe:
         for file in self.files:
             linecache.cache.pop(file, None)
         self.monitor = None
-        self.known, self.groups, self.untold, self.queues = {}, [], {}, {}
+        self.known, self.groups, self.untold, self.queues, self.modules = {}, [], {}, {}, []
         while self.removals:
             self.removals.pop()()
 
@@ -710,7 +742,23 @@ def forget_console(names: dict[str, Any], console: object) -> None:
 
 
 CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
+NAMED = (type, FunctionType, BuiltinFunctionType, ModuleType)  # code, of which nothing grows
+TEXTS = (str, bytes, bytearray)
 COROUTINES = (CoroutineType, GeneratorType, AsyncGeneratorType)
+
+
+def is_own_module(module: object) -> bool:
+    """Whether a module is the service's: neither the interpreter's nor installed beside it."""
+    file = getattr(module, "__file__", None)
+    if type(module) is not ModuleType or not isinstance(file, str) or file.startswith(STANDARD):
+        return False
+    return "site-packages" not in file and "dist-packages" not in file
+
+
+def name_of_module(module: ModuleType) -> str:
+    """Its own name; of the program itself that of its file."""
+    name = module.__name__
+    return name.rpartition(".")[2] if name != "__main__" else os.path.basename(module.__file__ or name)  # noqa: PTH119
 
 
 def is_own(kind: type) -> bool:
@@ -723,6 +771,12 @@ def held_by(owner: object) -> list[tuple[str, object]]:
     """What something holds, by name where it has one; no code of the service is run for it."""
     if isinstance(owner, COROUTINES):
         return [("", value) for value in gc.get_referents(owner)]
+    if isinstance(owner, ModuleType):
+        return [
+            (name, value)
+            for name, value in list(vars(owner).items())
+            if not name.startswith("__") and not isinstance(value, NAMED)
+        ]
     if isinstance(owner, dict):
         return [("", value) for value in list(owner.values())]
     if isinstance(owner, list | set | deque):
