@@ -21,6 +21,7 @@ from typing import NamedTuple
 from taskdoctor.collectors.logs.event import Fields, is_foreign, normalised, parse_duration
 from taskdoctor.collectors.logs.subjects import (
     BUSY,
+    CONNECT,
     COUNTS,
     CPU_TIME,
     FULL_POOL,
@@ -157,6 +158,7 @@ _WHOLE = re.compile(
 )
 _WHOLE_KEY = re.compile(r"(?:total|overall|e2e|wall|合計|总计)(?:_?(?:time|duration|ms|s|secs?|seconds))*\Z")
 _PART_KEY = re.compile(r"[a-z]_(?:ms|s|secs?|seconds)[\"']?[=:]")
+_TRANSFER = re.compile(r"(?<![a-z])(?:ttfb|tls|handshake|first_?byte|starttransfer)", re.IGNORECASE)
 _PAIRS = re.compile(r"[\w.-]{1,40}=\S* ?")
 _CLAUSE = re.compile(r"[,;|，；。]|(?<=\S) - ")
 _COUNT_WORDS = re.compile(
@@ -399,7 +401,7 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
     if CPU_TIME.named_in(_words(key) if key else said[-16:]):
         return CPU_TIME
     if key and number.factor == 1.0 and _WHOLE.search(text) and (stage := _stage(number.key)) is not None:
-        return stage
+        return CONNECT if stage is POOL and _TRANSFER.search(text) else stage
     if _WHOLE_KEY.match(key) and _PART_KEY.search(text.lower().replace(key, "", 1)):
         return OPERATION  # beside a part of it, whatever its line speaks of
     own = (_named(LENGTHS, _words(key)) or _saving(key)) if key and not _MEASURE_KEY.match(key) else None
