@@ -288,7 +288,7 @@ def beside(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Cla
     waiting = union(Interval(event.start_s, event.end_s) for event in waits)
     text = say.format(label=waits[0].label or waits[0].kind, count=len(waits))
     return tuple(
-        Claim(cause, stall.interval, Evidence(text, str(stall.place), Grade.INFERRED), 0.5, direct=False, guessed=True)
+        Claim(cause, stall.interval, Evidence(text, str(stall.place), Grade.INFERRED), 0.8, direct=False, guessed=True)
         for stall in timeline.stalls
         if stall.kind is StallKind.OPERATION
         and covered_s(stall.interval, waiting) >= 0.5 * max(stall.interval.seconds, MEANINGFUL_S)

@@ -16,7 +16,7 @@ from statistics import median
 
 from taskdoctor.diagnosis.robust import correlation, kendall, theil_sen
 from taskdoctor.diagnosis.timeline import held
-from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Timeline
+from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Stall, StallKind, Timeline
 
 WINDOWS = 12
 ENOUGH_SAMPLES = 12
@@ -187,11 +187,21 @@ def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool
                 groups[lane, event.label or event.kind].append(event)
     for gap in held(timeline.gaps):
         groups[Lane.LOOP_HELD, "silence"].append(_silent(gap))
+    for stall in timeline.stalls:
+        if stall.kind is StallKind.OPERATION:  # those that were late by themselves: the others were not held up
+            groups[Lane.OPERATION, f"late {stall.name}"].append(_late(stall))
     return [
         (event, seconds, strong and lane not in WORK)
         for (lane, _), events in sorted(groups.items())
         for event, seconds, strong in _owed(growth, events, FEW_HELD if lane in HELD else FEW_WORK)
     ]
+
+
+def _late(stall: Stall) -> Event:
+    length_s = stall.interval.seconds
+    return Event(
+        stall.interval.end_s, "late", Lane.OPERATION, Form.SPAN, stall.place, seconds=length_s, label=stall.name
+    )
 
 
 def _silent(gap: Gap) -> Event:

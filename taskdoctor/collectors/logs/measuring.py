@@ -86,7 +86,8 @@ _COUNTED = re.compile(
     r" (?P<name>[a-z]{3,16}(?: [a-z]{3,16}){0,2})"
 )
 _NAMED = re.compile(
-    r"(?P<name>[a-z]{3,16}(?: [a-z]{3,16})?|[\u4e00-\u9fff]{1,5}数) (?:is |now |at )?"
+    r"(?P<name>[a-z]{3,16}(?: [a-z]{3,16})?|[\u4e00-\u9fff]{1,5}数|[а-я]{4,16}|[A-ZÄÖÜ][a-zäöüß]{4,16})"
+    r" (?:is |now |at )?"
     r"(?P<number>[0-9][0-9,]{0,14})(?:(?:/| of )(?P<of>[0-9]{1,9}))?(?![\w.:/-])"
 )
 _ACCESS = re.compile(r"\b(?P<label>(?:GET|POST|PUT|DELETE|PATCH|HEAD|WS) /\S*)")
@@ -146,7 +147,7 @@ _SEQUENCE = re.compile(
     re.IGNORECASE,
 )
 _SETTING_BEHIND = re.compile(
-    r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until)(?![a-z])"
+    r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until|up)(?![a-z])"
 )
 _LATE_BEHIND = re.compile(r"\s?(?:too )?(?:late|overdue|behind|zu spät|en retard|de retraso|tarde|遅れ|опозд|晚)(?!\w)")
 _BEAT = re.compile(
@@ -163,7 +164,8 @@ _PAIRS = re.compile(r"[\w.-]{1,40}=\S* ?")
 _CLAUSE = re.compile(r"[,;|，；。]|(?<=\S) - ")
 _COUNT_WORDS = re.compile(
     r"task|session|queue|pending|busy|entr|message|object|client|connection|file|thread|worker|descriptor|backlog|depth"
-    r"|process|job|fds|item|任务|队列|会话|缓存"
+    r"|process|job|fds|item|任务|队列|会话|缓存|children"
+    r"|задач|очеред|сесси|файл|соедин|Aufgabe|Sitzung|Datei|Eintr|Warteschlange|Verbindung"
 )
 # The first number that is a word of its own: what stands before it is what the line is about.
 _FIRST = re.compile(r"(?<![\w-])[0-9]|[=:：] ?[\"']?[0-9]|(?<=[\u4e00-\u9fff])[0-9]")
@@ -412,11 +414,11 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
         return OPERATION
     first, behind = _FIRST.search(text), _PURPOSE.match(text, number.start)
     head = text[: first.start() if first is not None else number.start][:CONTEXT_CHARS]
-    module = f"{_words(logger)} {_PAIRS.sub('', head).strip()}"
+    module = re.sub(r"[\W_]+", " ", f"{logger} {_PAIRS.sub('', clause)}").strip()
     contexts = (clause, behind[0] if behind is not None else "", head, " 429" if limited else "")
     found = (_named(LENGTHS, context.lower()) for context in contexts)
     named = next((subject for subject in found if subject is not None), None)
-    if named is None and POOL.named_in(module.lower()):
+    if (named is None or named.lane is Lane.UPSTREAM) and POOL.named_in(module.lower()):
         return POOL  # `shop.db: checkout 12ms`
     return named or _of_logger(logger) or OPERATION
 
@@ -458,7 +460,8 @@ def _count_of(number: Number, text: str) -> Subject | None:
 
 def _full(number: Number, lower: str) -> Subject | None:
     near = lower[max(0, number.start - 30) : number.start + 40]
-    if _THREAD_WORDS.search(number.key.lower()) and lower.startswith(number.key.lower(), number.clause):
+    keyed = number.key.lower()
+    if _THREAD_WORDS.search(keyed) and lower[number.clause : number.start].lstrip().startswith(keyed):
         return FULL_THREADS  # `worker_threads=4/4`; `2/2 workers started` is another thing
     if not _IN_USE.search(near):
         return None

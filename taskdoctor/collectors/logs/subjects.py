@@ -643,7 +643,7 @@ REACHED: tuple[Subject, ...] = (
         Lane.SUSPENDED,
         Form.LEVEL,
         (),
-        pattern=rf"{_NUMBER}{_NONE} ?(?:ms|s|secs?|seconds) (?P<name>up|uptime|since start)(?![a-z])",
+        pattern=rf"{_NUMBER}{_NONE} ?(?:ms|s|secs?|seconds) (?P<name>up|uptime)(?![a-z])",
         title="a clock that may stand still",
         samples=("tick        7954 ms up, children 4",),
         near_misses=("3 s upload",),
