@@ -27,8 +27,8 @@ TITLE = "Subprocesses are left behind"
 SWARM = 5
 FEW_LEFT = 3  # children left, and lock waits after them, that are no coincidence
 CPU = "children-cpu"  # cores that the copies of one program below a live service used
-NEXT_LOOK_S = 1.1
-MUCH_CPU = 0.5  # cores
+NEXT_LOOK_S = 1.1  # the look that counts what was used meanwhile
+MUCH_CPU = 0.3  # cores, over a second of which the want of a CPU was a part
 LOCK_WAIT_S = 0.5
 BEFORE_SHARE = 0.1  # of the log without children left, and of the waits that may fall into it
 KILL_GRACE_S = 10.0  # what is tried on a child before it is given up
@@ -69,8 +69,11 @@ def _pressing(timeline: Timeline) -> tuple[Claim, ...]:
     ]
     claims = []
     for span in timeline.spans.get(Lane.NOT_SCHEDULED, ()):
-        beside = {level.label: level for level in used if span.start_s <= level.at_s <= span.end_s + NEXT_LOOK_S}
-        cores = sum(level.value or 0.0 for level in beside.values())
+        beside: dict[str, float] = {}
+        for level in used:
+            if span.start_s <= level.at_s <= span.end_s + NEXT_LOOK_S:
+                beside[level.label] = max(level.value or 0.0, beside.get(level.label, 0.0))
+        cores = sum(beside.values())
         if cores >= MUCH_CPU:
             text = f"copies of {', '.join(sorted(beside)[:2])}, left behind, used {cores:.1f} cores meanwhile"
             claims.append(Claim(ID, Interval(span.start_s, span.end_s), Evidence(text, str(span.place))))

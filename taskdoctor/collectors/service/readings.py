@@ -36,6 +36,7 @@ STARVED_RATIO = 1.5  # of time in the queue to time on the CPU
 QUEUED_SHARE, THROTTLED_SHARE = 0.3, 0.3
 ASLEEP_S = 0.5  # by which the boot clock runs ahead of the monotonic one
 STOOD_STILL_S = 0.8  # without a look of ours, of which ten a second are due
+MOSTLY = 0.5
 NEAR_LIMIT = 0.95
 FEW_CHILDREN = 2  # copies of one program below the service that are worth counting
 SOME_CPU = 0.1  # of a core
@@ -168,6 +169,7 @@ def stretches(watched: Watched) -> list[Held]:
     ]
     mute = [held for held in mute if held.seconds >= MUTE_S and not _inside(held, beaten)]
     mute = [held for held in mute if not (held.reading is Reading.UNKNOWN and _slept(held, watched.counters))]
+    mute = [replace(held, cpu_share=None) if held.reading is Reading.UNKNOWN else held for held in mute]  # only late
     seen = [held for held in _on_loop(watched) if not _inside(held, [*mute, *beaten])]
     still = _stood_still(watched.counters)
     found = [
@@ -390,12 +392,13 @@ def _slept(held: Held, counters: Sequence[Counters]) -> bool:
     It waits for events, as far as the kernel tells in what; where it does not tell, others wait for the CPU.
     """
     within = [each for each in counters if held.start_s <= each.at_s <= held.end_s]
-    if not within or any(each.state != "S" for each in within):
+    idle = [each for each in within if each.state == "S"]
+    if not within or len(idle) < MOSTLY * len(within) or any(each.state in ("T", "D") for each in within):
         return False
-    if all(_POLLS.search(each.wait_channel) for each in within):
+    if sum(_POLLS.search(each.wait_channel) is not None for each in idle) >= MOSTLY * len(within):
         return True
     pressed_s = _risen(counters, held.start_s, held.end_s, "cpu_pressure_s")
-    silent = all(each.wait_channel in ("", "0") for each in within)
+    silent = all(each.wait_channel in ("", "0") for each in idle)
     return silent and pressed_s is not None and pressed_s >= QUEUED_SHARE * held.seconds
 
 
