@@ -26,6 +26,7 @@ ID = "orphan-processes"
 TITLE = "Subprocesses are left behind"
 SWARM = 5
 FEW_LEFT = 3  # children left, and lock waits after them, that are no coincidence
+OUTLIVED, FEW_OUTLIVED = "child-left", 2  # seen live, beside those that were started with it
 CPU = "children-cpu"  # cores that the copies of one program below a live service used
 NEXT_LOOK_S = 1.1  # the look that counts what was used meanwhile
 MUCH_CPU = 0.3  # cores, over a second of which the want of a CPU was a part
@@ -86,7 +87,9 @@ def _held_locks(timeline: Timeline) -> tuple[Claim, ...]:
     waits = [event for event in timeline.spans.get(Lane.LOCK, ()) if (event.seconds or 0.0) >= LOCK_WAIT_S]
     behind = [event for event in waits if left and event.at_s > min(left)]
     watched_s = min(left) - timeline.window.start_s if left else 0.0
-    if len(left) < FEW_LEFT or len(behind) < FEW_LEFT or watched_s < BEFORE_SHARE * timeline.window.seconds:
+    if any(mark.kind == OUTLIVED for mark in timeline.marks.get(Lane.CHILDREN, ())):
+        behind = waits if len(left) >= FEW_OUTLIVED else []  # some may be older than the watch
+    elif len(left) < FEW_LEFT or len(behind) < FEW_LEFT or watched_s < BEFORE_SHARE * timeline.window.seconds:
         return ()
     if len(waits) - len(behind) > BEFORE_SHARE * len(waits):
         return ()
