@@ -66,7 +66,9 @@ def _left(looks: Sequence[tuple[float, tuple[Child, ...]]], place: Place) -> Ite
             while len(recent) >= CLOSING_S and min(recent) > told:
                 told += 1
                 label = f"{name} is still there without what was started with it"
-                yield Event(at_s, "child-left", Lane.CHILDREN, Form.MARK, place, label=label, key=name)
+                yield Event(
+                    at_s, "child-left", Lane.CHILDREN, Form.MARK, place, value=float(told), label=label, key=name
+                )
 
 
 def _batches(children: Iterable[Child]) -> list[Batch]:
