@@ -31,7 +31,7 @@ ONLY_IN = {
     "typer": {"cli", "commands"},
     "rich": {"renderers"},
     "psutil": {"collectors", "demo"},
-    "socket": {"collectors", "demo"},
+    "socket": {"collectors", "demo", "probe"},
     "click": set(),
 }
 

@@ -30,7 +30,7 @@ def service() -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def channels(service: Service) -> Iterator[Channels]:
     opened = open_channels(parse_address(service.address))
-    opened.open_web()
+    opened.open_beside()
     yield opened
     opened.close()
 
@@ -107,9 +107,11 @@ def test_what_a_console_leaves_is_tidied(service: Service) -> None:
     channels = open_channels(parse_address(service.address))
     told: list[str] = []
     try:
-        channels.use_console(lambda run: None)
+        channels.use_console(lambda console: None)
         time.sleep(0.6)  # a moment later, when no console is left
-        channels.use_console(lambda run: told.append(run("import sys\nprint('taskdoctor' in str(sys.modules))")))
+        channels.use_console(
+            lambda console: told.append(console.run("import sys\nprint('taskdoctor' in str(sys.modules))"))
+        )
     finally:
         channels.close()
     assert told == ["False\n"]
@@ -120,7 +122,7 @@ def test_disabled_console_is_said() -> None:
         channels = open_channels(parse_address(service.address))
         try:
             with pytest.raises(ChannelError, match="disabled"):
-                channels.use_console(lambda run: None)
+                channels.use_console(lambda console: None)
             assert parse_stack(_session(channels).command("stacktrace"))
         finally:
             channels.close()
@@ -133,7 +135,7 @@ def test_a_name_that_cannot_be_encoded_breaks_the_printed_list_only() -> None:
         try:
             with pytest.raises(ChannelError, match="failed in the service"):
                 tasks.parse_ps(_session(channels).raw("ps", whole=tasks.is_whole))
-            channels.open_web()
+            channels.open_beside()
             assert channels.web is not None
             assert any(task.coroutine == "worker()" for task in channels.web.tasks())
         finally:

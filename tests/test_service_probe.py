@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from taskdoctor.collectors.service.address import parse_address
-from taskdoctor.collectors.service.channels import Channels, open_channels
+from taskdoctor.collectors.service.channels import open_channels
+from taskdoctor.collectors.service.console import Console
 from taskdoctor.collectors.service.observed import Watched
 from taskdoctor.collectors.service.probe import Probe
 from taskdoctor.collectors.service.readings import blocked
@@ -31,18 +32,18 @@ KILLED = 6
 
 
 @contextmanager
-def probed(service: Service) -> Iterator[tuple[Channels, Probe]]:
+def probed(service: Service) -> Iterator[Probe]:
     channels = open_channels(parse_address(service.address))
     made: list[Probe] = []
 
-    def install(run: Callable[[str], str]) -> None:
-        made.append(Probe(run))
-        made[0].install()
+    def install(console: Console) -> None:
+        made.append(Probe())
+        made[0].install(console)
 
     try:
         channels.use_console(install)
-        yield channels, made[0]
-        made[0].remove(channels.command)
+        yield made[0]
+        made[0].remove()
     finally:
         channels.close()
 
@@ -50,12 +51,12 @@ def probed(service: Service) -> Iterator[tuple[Channels, Probe]]:
 def watched(service: Service, seconds: float) -> Watched:
     """The news of so many seconds."""
     found = Watched()
-    with probed(service) as (channels, probe):
+    with probed(service) as probe:
         late_s = time.monotonic() + seconds
         while time.monotonic() < late_s:
             time.sleep(0.2)
             with suppress(SilentError):
-                probe.poll(channels.command, found)
+                probe.poll(found)
     return found
 
 
@@ -116,7 +117,7 @@ def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> No
         with ThreadPoolExecutor(8) as pool:
             cycles = [pool.submit(_cycle, service, with_probe=number % 4 == 0) for number in range(CYCLES)]
             for seed in range(KILLED):
-                _killed(service, random.Random(seed))
+                _killed(service, random.Random(seed), at_once=1 + seed % 4)
             for each in cycles:
                 each.result()
         after = _settled(inspected, lambda now: now == before)
@@ -131,16 +132,18 @@ def _cycle(service: Service, *, with_probe: bool) -> None:
         channels.command("stacktrace")
         channels.close()
         return
-    with suppress(ChannelError), probed(service) as (channels, probe):
-        probe.poll(channels.command, Watched())
+    with suppress(ChannelError), probed(service) as probe:
+        probe.poll(Watched())
 
 
-def _killed(service: Service, rng: random.Random) -> None:
+def _killed(service: Service, rng: random.Random, *, at_once: int) -> None:
     command = [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "30s"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(at_once)]
     time.sleep(rng.uniform(0.4, 2.0))
-    process.kill()
-    process.wait()
+    for process in started:
+        process.kill()
+    for process in started:
+        process.wait()
 
 
 def _settled(path: Path, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -45,7 +45,6 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
         *_held_locks(timeline),
         *_pressing(timeline),
         *_leftovers.claims(timeline, ID),
-        *_leftovers.starving(timeline, ID),
     )
 
 

@@ -12,10 +12,18 @@ ID = "state-growth"
 FOLDER = "live-folder"  # files gone through on the loop: those of `disk-growth`
 
 
+RISES = "lateness rises with {label}: {first} -> {last}"
+KNOWN = (Lane.STATE, Lane.TASKS, Lane.DISK, Lane.CHILDREN, Lane.DESCRIPTORS, Lane.SESSIONS, Lane.QUEUE)
+
+
 def claims(timeline: Timeline) -> tuple[Claim, ...]:
-    """A size owns lateness only as far as lateness rises with it, judged over all operations."""
+    """A size owns lateness only as far as lateness rises with it, judged over all operations.
+
+    What a gauge with a name of the service's own counts, only where nothing that is known has grown.
+    """
     return (
-        *rising(timeline, ID, Lane.STATE, say="lateness rises with {label}: {first} -> {last}"),
+        *rising(timeline, ID, Lane.STATE, say=RISES),
+        *(() if growths(timeline, *KNOWN) else rising(timeline, ID, Lane.GAUGE, say=RISES)),
         *grown_work(timeline, ID, Lane.STATE, say="{label}: {first} -> {last}"),
         *_longer_each_time(timeline),
     )

@@ -15,6 +15,7 @@ from taskdoctor.diagnosis.growth import HELD, growths, lengthening, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.diagnosis.robust import quantile
 from taskdoctor.diagnosis.stalls import task_of
+from taskdoctor.diagnosis.timeline import sample
 from taskdoctor.model import Claim, Event, Evidence, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
 
 HOLDING_LANES = frozenset(
@@ -30,6 +31,7 @@ MEANINGFUL_S = 0.001
 GUESSED = ("measured-", "counted-", "generic-")  # kinds that are told from words and numbers, not from a known program
 SIDE_LANES = frozenset({Lane.DISK, Lane.STATE, Lane.TEARDOWN})  # work beside the operations, that may be in their way
 ENOUGH_BESIDE, BESIDE_RATIO = 4, 8.0
+BESIDE_S = 1.0
 TOGETHER_S = 0.3  # processes that were stopped go on within this
 TOGETHER_RATIO = 0.2
 TOGETHER_FROM_S = 1.0
@@ -99,7 +101,7 @@ def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> 
 def _normals(events: Sequence[Event], busy: Sequence[Interval]) -> dict[tuple[str, str], float]:
     """How long each kind of wait takes when nothing is late: the median outside of stalls, where there are enough."""
     calm: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for event in events:
+    for event in sample(events):
         if covered_s(Interval(event.start_s, event.end_s), busy) < 0.5 * (event.seconds or 0.0):
             calm[event.kind, event.label].append(event.seconds or 0.0)
     normals = {name: median(lengths) for name, lengths in calm.items() if len(lengths) >= ENOUGH_NORMAL}
@@ -177,7 +179,8 @@ def rising(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Clai
             owed = Interval(event.end_s - owed_s, event.end_s)
             if owed_s > MEANINGFUL_S and covered_s(owed, late) > 0.9 * owed_s:
                 evidence = Evidence(text, str(growth.place), Grade.INFERRED)
-                claims.append(Claim(cause, owed, evidence, direct=strong))
+                guessed = growth.kind.startswith(GUESSED)
+                claims.append(Claim(cause, owed, evidence, direct=strong, guessed=guessed))
     return tuple(claims)
 
 
@@ -250,6 +253,8 @@ def stopped_together(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim
             and abs(other.seconds - gap.seconds) <= max(TOGETHER_RATIO * gap.seconds, gap.uncertainty_s)
         ]
         writers = {(other.place.source, other.worker if other.worker.isdigit() else "") for other in same}
+        numbered = {source for source, worker in writers if worker}
+        writers -= {(source, "") for source in numbered}  # lines of one of those, without its number
         if len(writers) >= 2 and gap.seconds >= TOGETHER_FROM_S:
             text = say.format(seconds=duration_text(gap.seconds), count=len(writers))
             evidence = Evidence(text, str(gap.place), Grade.INFERRED)
@@ -272,6 +277,24 @@ def as_long_as_silence(
     )
 
 
+def beside(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Claim, ...]:
+    """Operations that were late while others are known to have waited in this lane: as a rule for the same thing.
+
+    Inferred, and only where several have waited long. `say` has {label} {count}.
+    """
+    waits = [event for event in timeline.spans.get(lane, ()) if (event.seconds or 0.0) >= BESIDE_S and event.aligned]
+    if len(waits) < ENOUGH_BESIDE:
+        return ()
+    waiting = union(Interval(event.start_s, event.end_s) for event in waits)
+    text = say.format(label=waits[0].label or waits[0].kind, count=len(waits))
+    return tuple(
+        Claim(cause, stall.interval, Evidence(text, str(stall.place), Grade.INFERRED), 0.8, direct=False, guessed=True)
+        for stall in timeline.stalls
+        if stall.kind is StallKind.OPERATION
+        and covered_s(stall.interval, waiting) >= 0.5 * max(stall.interval.seconds, MEANINGFUL_S)
+    )
+
+
 def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Claim, ...]:
     """Moments after which everything falls silent: a detector writes its line before the call that it has caught."""
     marks = timeline.marks.get(lane, ())
@@ -282,9 +305,17 @@ def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[
         for mark in marks
         if abs(mark.at_s - (gap.end_s - gap.silent_s)) <= 0.05 + gap.uncertainty_s
     ]
-    if len(found) < EQUAL:
+    caught = [(mark, Interval(gap.start_s, gap.end_s)) for mark, gap in found]
+    caught += [
+        (mark, stall.interval)
+        for stall in timeline.stalls
+        if stall.kind is StallKind.LOOP
+        for mark in marks
+        if mark.site and abs(mark.at_s - stall.interval.start_s) <= max(1.0, mark.uncertainty_s)
+    ]
+    if len(caught) < EQUAL:
         return ()
-    return tuple(_claim(cause, mark, Interval(gap.start_s, gap.end_s), 0.9, say) for mark, gap in found)
+    return tuple(_claim(cause, mark, interval, 0.9, say) for mark, interval in caught)
 
 
 def unmeasured(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim, ...]:

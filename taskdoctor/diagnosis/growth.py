@@ -15,14 +15,15 @@ from math import exp, log
 from statistics import median
 
 from taskdoctor.diagnosis.robust import correlation, kendall, theil_sen
-from taskdoctor.model import Event, Interval, Lane, Place, Timeline
+from taskdoctor.diagnosis.timeline import held
+from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Stall, StallKind, Timeline
 
 WINDOWS = 12
 ENOUGH_SAMPLES = 12
 MIN_RISE = 5.0
 COPIES = "children-of"  # kind of a count of processes of one program below a live service
 MIN_COPIES = 3.0  # processes: each weighs more than anything else that is counted
-WORTH = {Lane.STATE: 1000.0, Lane.DISK: 1000.0}  # entries and files that fewer of make nothing late
+WORTH = {Lane.STATE: 1000.0, Lane.GAUGE: 1000.0, Lane.DISK: 1000.0}  # entries and files that fewer of make nothing late
 MIN_RATIO = 1.25
 BEYOND_CHANCE_Z = 2.33  # 1 % one-sided
 WORK = (Lane.OPERATION, Lane.DISK, Lane.STATE)
@@ -184,11 +185,29 @@ def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool
         for event in timeline.spans.get(lane, ()):
             if (event.seconds or 0.0) > 0:
                 groups[lane, event.label or event.kind].append(event)
+    for gap in held(timeline.gaps):
+        groups[Lane.LOOP_HELD, "silence"].append(_silent(gap))
+    for stall in timeline.stalls:
+        if stall.kind is StallKind.OPERATION:  # those that were late by themselves: the others were not held up
+            groups[Lane.OPERATION, f"late {stall.name}"].append(_late(stall))
     return [
         (event, seconds, strong and lane not in WORK)
         for (lane, _), events in sorted(groups.items())
         for event, seconds, strong in _owed(growth, events, FEW_HELD if lane in HELD else FEW_WORK)
     ]
+
+
+def _late(stall: Stall) -> Event:
+    length_s = stall.interval.seconds
+    return Event(
+        stall.interval.end_s, "late", Lane.OPERATION, Form.SPAN, stall.place, seconds=length_s, label=stall.name
+    )
+
+
+def _silent(gap: Gap) -> Event:
+    """A silence in which the loop was held, as what it is: a stretch of a certain length."""
+    length_s = gap.end_s - gap.start_s
+    return Event(gap.end_s, "silence", Lane.LOOP_HELD, Form.SPAN, gap.place, seconds=length_s, label="silence")
 
 
 def _owed(growth: Growth, events: Sequence[Event], enough: int) -> Iterator[tuple[Event, float, bool]]:

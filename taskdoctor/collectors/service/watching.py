@@ -46,7 +46,7 @@ LINGERS_S = 1.0
 class Probe(Protocol):
     """What runs inside the service, seen from here."""
 
-    def poll(self, command: Callable[[str], str], watched: Watched) -> None: ...
+    def poll(self, watched: Watched) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +182,12 @@ class Watch:
             due_s = max(due_s + POLL_EVERY_S, time.monotonic())
             asked_s = time.time()
             try:
-                probe.poll(self._command, self.watched)
+                probe.poll(self.watched)
             except SilentError:
                 self.watched.pings.append(Ping(asked_s, time.time(), loop=False, answered=False))
-            except GoneError:
-                raise
             except ChannelError as error:
+                with contextlib.suppress(SilentError):
+                    self._command("stacktrace")  # when that is gone too, it is the service that went
                 self.notes.append(f"went on without the probe: {error}")
                 self._look_at_stacks()
                 return
@@ -202,7 +202,7 @@ class Watch:
         """What the probe has seen since the last question; call when the watch is stopped."""
         if self._probe is not None and not self.gone:
             with contextlib.suppress(ChannelError):
-                self._probe.poll(self._command, self.watched)
+                self._probe.poll(self.watched)
                 self._heard()
 
     # --- tasks
