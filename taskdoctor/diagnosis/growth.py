@@ -229,7 +229,8 @@ def _owed(growth: Growth, events: Sequence[Event], enough: int) -> Iterator[tupl
 
 def lengthening(timeline: Timeline, belongs: Callable[[Event], bool]) -> Iterator[tuple[Event, float, float, float]]:
     """What one line of code does on the loop, of a kind that `belongs`, longer each time: with how long it took first,
-    how long it takes now, and what is owed to that. Nothing counted is needed: what it goes through grows.
+    how long it takes now, and what is owed to that. Nothing counted is needed: what it goes through grows, and once it
+    has, all of the time is spent on that; at first only what is beyond the usual.
     """
     places: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for lane in HELD:
@@ -244,4 +245,6 @@ def lengthening(timeline: Timeline, belongs: Callable[[Event], bool]) -> Iterato
             continue
         first_s, last_s = median(lengths[:third]), median(lengths[-third:])
         if last_s >= LONGER_RATIO * first_s:
-            yield from ((event, first_s, last_s, max(0.0, (event.seconds or 0.0) - first_s)) for event in ordered)
+            for event, length_s in zip(ordered, lengths, strict=True):
+                owed_s = length_s if length_s >= MIN_RATIO * first_s else max(0.0, length_s - first_s)
+                yield event, first_s, last_s, owed_s
