@@ -17,7 +17,7 @@ from taskdoctor.collectors.logs.format import Format
 from taskdoctor.collectors.logs.inputs import Input, find_inputs
 from taskdoctor.collectors.logs.learning import learned, writers
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
-from taskdoctor.collectors.logs.prefilter import Prefilter, literals_of, searcher
+from taskdoctor.collectors.logs.prefilter import Prefilter, literals_of, rare_starts
 from taskdoctor.collectors.logs.prefix import LineParser, recognise
 from taskdoctor.collectors.logs.reading import CELL_BYTES, Block, Reading, blocks, open_input
 from taskdoctor.collectors.logs.scanning import WRITTEN_LATE, Lie, Scanner, Window
@@ -34,6 +34,7 @@ PARALLEL_BYTES = 64 * 1024 * 1024  # from here on starting workers pays
 HEAD_BLOCKS = 2  # looked at to learn the formats of a file
 HEAD_LINES = 400
 LEARNED_CELLS = 4  # of a big file, evenly spread
+RARE_BYTES = 32 * 1024  # of each, in which bytes are counted
 STREAM_HEAD = 8  # of a stream, one cell in so many of its beginning stands for all that follows ...
 STREAM_CELLS = 8_192  # ... as if that were a gigabyte: how much comes is not known
 
@@ -151,7 +152,9 @@ def _lie_of(reading: Reading, formats: Sequence[Format], one: Input, prefilter: 
 def _lie(sample: Sequence[bytes], cells: int, parser: LineParser, prefilter: Prefilter) -> Lie:
     few = sample[:: max(1, len(sample) // LEARNED_CELLS)]
     marks = learned(few, parser)
-    return Lie(marks, writers(few, parser), thinning(prefilter, sample, searcher(marks) if marks else None, cells))
+    starts = rare_starts(prefilter.literals, b"".join(cell[:RARE_BYTES] for cell in few))
+    search = prefilter.search(marks, starts)
+    return Lie(marks, starts, writers(few, parser), thinning(prefilter, sample, search, cells))
 
 
 def _cells(reading: Reading, first: int, last: int) -> list[bytes]:

@@ -24,6 +24,7 @@ from taskdoctor.collectors.logs.tails import TRIMS, picked_up
 __all__ = ["Fields", "Format", "Line", "LineParser", "Sample", "dateless", "fits", "recognise"]
 
 NESTING_LIMIT = 4  # compose around docker around CRI around the service's own prefix
+BARE_BYTES = 26  # in which a date, a time, milliseconds and what follows them have room
 REMEMBERED = 4096  # texts kept with what they were read as
 ESCAPE, NUL, QUOTE = 0x1B, 0x00, ord('"')
 _GROUPS = ("stamp", "fraction", "zone", "level", "logger", "worker")
@@ -120,16 +121,27 @@ class LineParser:
             return found[2]
         return self._read(line, found, 0).at_s
 
+    def stamp_at(self, data: bytes, start: int) -> float | None:
+        """The time of the line that starts there."""
+        at_s = self._bare_stamp(data[start : start + BARE_BYTES])
+        if at_s is not None:
+            return at_s
+        stop = data.find(b"\n", start)
+        return self.stamp(data[start : None if stop < 0 else stop])
+
     def _bare_stamp(self, line: bytes) -> float | None:
         """The time of a line that begins with a date, a time and no zone: every format reads that alike."""
         minute_s, second_s = self._bare_minutes.get(line[:17]), _BARE_SECONDS.get(line[17:19])
         if minute_s is None or second_s is None:
             return self._remember_bare(line)
         ms = _BARE_MS.get(line[19:24])
-        after = line[24:26] if ms is not None else line[20:22]
-        if ms is None and line[19:20] != b" ":
+        if ms is not None:
+            after = line[24:26]
+        elif line[19:20] == b" ":
+            ms, after = 0.0, line[20:22]
+        else:
             return None
-        return minute_s + second_s + (ms or 0.0) if after and (after[0] in _NO_ZONE or after == b"- ") else None
+        return minute_s + second_s + ms if after and (after[0] in _NO_ZONE or after == b"- ") else None
 
     def _remember_bare(self, line: bytes) -> float | None:
         second = line[:19]

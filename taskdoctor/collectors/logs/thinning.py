@@ -13,10 +13,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ahocorasick_rs import BytesAhoCorasick
-
 from taskdoctor.collectors.logs.partial import level_of
-from taskdoctor.collectors.logs.prefilter import Prefilter
+from taskdoctor.collectors.logs.prefilter import Prefilter, Search
 
 SAMPLE_CELLS = 64
 STRETCHES = 6  # of the file are read at least
@@ -51,11 +49,11 @@ def everything(prefilter: Prefilter) -> Thinning:
     return Thinning((0,) * (len(prefilter.literals) + 1), LONGEST_MOST)
 
 
-def thinning(prefilter: Prefilter, sample: Sequence[bytes], learned: BytesAhoCorasick | None, cells: int) -> Thinning:
+def thinning(prefilter: Prefilter, sample: Sequence[bytes], search: Search, cells: int) -> Thinning:
     """What to read of a file of so many `cells`, of which the `sample` stands for all."""
     hits: Counter[int] = Counter()
     for cell in sample:
-        hits.update(which for _, which in prefilter.candidates(cell, learned))
+        hits.update(which for _, which in prefilter.candidates(cell, search))
     frequent = max(1, len(hits))
     enough = max(LEAST, min(MOST, BUDGET // frequent))
     highest = _highest_level(cells)
@@ -99,7 +97,8 @@ class Lengths:
         longest_s = 0.0
         for start, end, unit_s in places:
             length_s = float(raw[start:end]) * unit_s
-            longest_s = max(longest_s, length_s)
+            if length_s > longest_s:
+                longest_s = length_s
         return longest_s
 
     def _find(self, raw: bytes, mask: bytes) -> tuple[Place, ...]:
