@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -311,16 +311,19 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
 
 
 def _unread_shares(whole: Partial, events: Sequence[LogEvent]) -> dict[str, float]:
-    """Lines that were only counted, for each that was read, by kind: as many of them would have been events."""
+    """Lines that were only counted or passed over, for each that was read, by kind: as many of them would have been
+    events."""
+    read: Counter[int] = Counter()
+    unread: defaultdict[int, float] = defaultdict(float)
+    for (file, which), count in sorted(whole.read.items()):
+        read[which] += count
+        unread[which] += whole.unread[file, which]
+        unread[which] += count * whole.unsought_bytes[file, which] / max(1, whole.sought_bytes[file, which])
     where = {literal: which for which, literal in enumerate(literals_of(events))}
-    shares: dict[str, float] = {}
-    for event in events:
-        own = [where[literal] for literal in event.literals]
-        read, unread = (sum(counts[which] for which in own) for counts in (whole.read, whole.unread))
-        if unread:
-            shares[event.kind] = unread / max(1, read)
-    learned_unread, learned_read = whole.unread[len(where)], whole.read[len(where)]
-    return shares | (dict.fromkeys(ALL_SUBJECTS, learned_unread / max(1, learned_read)) if learned_unread else {})
+    owners = [(event.kind, [where[literal] for literal in event.literals]) for event in events]
+    owners += [(kind, [len(where)]) for kind in ALL_SUBJECTS]
+    shares = ((kind, sum(unread[which] for which in own), sum(read[which] for which in own)) for kind, own in owners)
+    return {kind: not_read / max(1, were_read) for kind, not_read, were_read in shares if not_read}
 
 
 def _lines_before(edges: Iterable[Edge]) -> dict[tuple[int, int], int]:

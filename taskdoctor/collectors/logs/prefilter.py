@@ -11,7 +11,7 @@ share a bucket, and in a big log each is searched from those of its bytes on tha
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
@@ -43,12 +43,18 @@ class _Group(NamedTuple):
 class Search:
     """Literals, and marks that were learned of one file, found in a block."""
 
-    def __init__(self, literals: Sequence[bytes], marks: Sequence[bytes] = (), starts: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        literals: Sequence[bytes],
+        marks: Sequence[bytes] = (),
+        starts: Sequence[int] = (),
+        without: Set[int] = frozenset(),
+    ) -> None:
         starts = starts or (0,) * len(literals)
         tails = sorted(
             (each[at:], which, each[:at]) for which, (each, at) in enumerate(zip(literals, starts, strict=True))
         )
-        self._groups = [_group(group) for group in _passes(tails)]
+        self._groups = [_group(group) for group in _passes([tail for tail in tails if tail[1] not in without])]
         if marks:
             self._groups.append(_group([(mark, len(literals), b"") for mark in sorted(marks)]))
 
@@ -135,15 +141,23 @@ class Prefilter:
             for literal in event.literals:
                 by_literal.setdefault(literal.encode(), []).append(index)
         self.literals = [literal.encode() for literal in literals_of(self.events)]
+        self.timed = {
+            which
+            for which, literal in enumerate(self.literals)
+            if any(self.events[index].measures_time for index in by_literal[literal])
+        }
         self.announced = [*(_announced(literal, by_literal) for literal in self.literals), ()]  # last: learned ones
-        self._searches: dict[tuple[tuple[bytes, ...], tuple[int, ...]], Search] = {}
+        self._searches: dict[tuple[object, ...], Search] = {}
         self.anywhere = self.search()
 
-    def search(self, marks: tuple[bytes, ...] = (), starts: tuple[int, ...] = ()) -> Search:
+    def search(
+        self, marks: tuple[bytes, ...] = (), starts: tuple[int, ...] = (), without: frozenset[int] = frozenset()
+    ) -> Search:
         """For a file whose lines are known by these marks, and in which these bytes of the literals are rare."""
-        search = self._searches.get((marks, starts))
+        key = marks, starts, without
+        search = self._searches.get(key)
         if search is None:
-            search = self._searches[marks, starts] = Search(self.literals, marks, starts)
+            search = self._searches[key] = Search(self.literals, marks, starts, without)
         return search
 
     def candidates(self, data: bytes | memoryview, search: Search | None = None) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ together than a silence needs no second look.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from taskdoctor.collectors.logs.event import Fields, LogEvent, extract, matching
 from taskdoctor.collectors.logs.gaps import has_gap, worker_falls_silent
 from taskdoctor.collectors.logs.measuring import HINT, measured
 from taskdoctor.collectors.logs.partial import Edge, Glanced, Noted, Partial, Quiet, Seen, level_of, stretch_at
-from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Prefilter
+from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Prefilter, Search
 from taskdoctor.collectors.logs.prefix import Line, LineParser, dateless
 from taskdoctor.collectors.logs.stamps import DAY_S
 from taskdoctor.collectors.logs.thinning import Lengths, Thinning, everything, stretch_of
@@ -93,7 +93,8 @@ class Scanner:
         self._lengths = Lengths()
         self._stretch: int | None = None  # of the file, while only candidates are scanned; else by the time of the line
         self._counted_to = self._counted = 0  # lines are counted only up to those that are read
-        self._search = prefilter.anywhere
+        self._marks: tuple[bytes, ...] = ()
+        self._starts: tuple[int, ...] = ()
         self._writers: tuple[bytes, ...] = ()
         self._thin(everything(prefilter))
         self._wanted: dict[tuple[int, ...], tuple[int, ...]] = {}  # events that literals announce together
@@ -104,7 +105,8 @@ class Scanner:
 
     def read_big(self, lie: Lie) -> None:
         """How a big log is to be read."""
-        self._search = self._prefilter.search(lie.marks, lie.starts)
+        self._marks, self._starts = lie.marks, lie.starts
+        self._searches.clear()
         self._writers = lie.writers
         if lie.thinning is not None:
             self._thin(lie.thinning)
@@ -112,6 +114,8 @@ class Scanner:
     def _thin(self, thinning: Thinning) -> None:
         self._thinning = thinning
         self._passed_over: dict[int, frozenset[int]] = {}  # by level
+        self._searches: dict[int, Search] = {}  # by level
+        self._level_bytes: Counter[int] = Counter()
         self._read_lines, self._unread_lines = ([0] * len(thinning.levels) for _ in range(2))  # by literal
         self._single = [(which,) for which in range(len(thinning.levels))]
 
@@ -124,8 +128,14 @@ class Scanner:
         return self._completed(deepcopy(self.partial))
 
     def _completed(self, partial: Partial) -> Partial:
-        for counts, lines in ((partial.read, self._read_lines), (partial.unread, self._unread_lines)):
-            counts.update({which: lines[which] for which, level in enumerate(self._thinning.levels) if level})
+        for which, least in enumerate(self._thinning.levels):
+            if least:
+                partial.read[self._file, which] += self._read_lines[which]
+                partial.unread[self._file, which] += self._unread_lines[which]
+            if which in self._thinning.unsought:
+                for level, count in self._level_bytes.items():
+                    counts = partial.sought_bytes if level >= least else partial.unsought_bytes
+                    counts[self._file, which] += count
         partial.edges.append(Edge(self._file, self._piece, self._lines, self._bytes, self._first_s, self._latest_s))
         for worker, stream in sorted(_by_writer(self._streams).items()):
             self._read_silences(worker, stream, partial)
@@ -223,11 +233,13 @@ class Scanner:
         self._stretch = stretch_of(cell)
         self._counted_to, self._counted = 0, self._lines
         first_line = self._lines
-        passed = self._passed(level_of(self._stretch))
+        level = level_of(self._stretch)
+        self._level_bytes[level] += len(block)
+        passed, search = self._passed(level), self._searches.get(level) or self._search_at(level)
         single, read, glance = self._single, self._read, self._glance
         line_start, line_end, passing = 0, -1, False
         literals: tuple[int, ...] = ()
-        for hit in self._search.hits(block):
+        for hit in search.hits(block):
             position, which = hit >> LITERAL_BITS, hit & LITERAL_MASK
             if position >= line_end:
                 if literals:
@@ -253,6 +265,11 @@ class Scanner:
             known = self._passed_over[level] = frozenset(which for which, needed in levels if needed > level)
         return known
 
+    def _search_at(self, level: int) -> Search:
+        without = self._thinning.unsought & self._passed(level)
+        search = self._searches[level] = self._prefilter.search(self._marks, self._starts, without)
+        return search
+
     def _count_to(self, block: bytes, position: int) -> None:
         self._counted += block.count(b"\n", self._counted_to, position)
         self._counted_to = position
@@ -263,15 +280,23 @@ class Scanner:
         self._lines = self._counted + 1
         for which in literals:
             self._read_lines[which] += 1
+        raw = block[start:end]
+        for record in records_of(raw):
+            line = self._parser.parse(record)
+            at_s = line.at_s if line.at_s is not None else self._stamp_before(block, start)
+            if at_s is None or self._window.holds(at_s):
+                self._emit(line, line.message, at_s, self._announced_by(literals, raw))
+
+    def _announced_by(self, literals: tuple[int, ...], raw: bytes) -> tuple[int, ...]:
+        """The events to look for in a line, also by those of its literals that are not searched everywhere."""
+        if self._thinning.unsought:
+            also = {which for _, which in self._prefilter.candidates(raw)} - {*literals}
+            literals = (*literals, *sorted(also)) if also else literals
         wanted = self._wanted.get(literals)
         if wanted is None:
             announced = self._prefilter.announced
             wanted = self._wanted[literals] = tuple(sorted({event for which in literals for event in announced[which]}))
-        for record in records_of(block[start:end]):
-            line = self._parser.parse(record)
-            at_s = line.at_s if line.at_s is not None else self._stamp_before(block, start)
-            if at_s is None or self._window.holds(at_s):
-                self._emit(line, line.message, at_s, wanted)
+        return wanted
 
     def _glance(self, block: bytes, start: int, end: int, literals: tuple[int, ...]) -> None:
         """One of very many lines: it is counted, and read only for the time that it names."""
@@ -296,8 +321,7 @@ class Scanner:
         self._piece, self._lines, self._stretch = noted.piece, noted.line, noted.stretch
         line = self._parser.parse(noted.raw)
         at_s = line.at_s if line.at_s is not None else noted.before_s
-        announced = {event for which in noted.literals for event in self._prefilter.announced[which]}
-        self._emit(line, line.message, at_s, announced)
+        self._emit(line, line.message, at_s, {*self._prefilter.in_line(noted.raw)})
         return self._aside
 
     def _stamp_before(self, block: bytes, start: int) -> float | None:
