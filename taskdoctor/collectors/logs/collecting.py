@@ -315,10 +315,10 @@ def _unread_shares(whole: Partial, events: Sequence[LogEvent]) -> dict[str, floa
     events."""
     read: Counter[int] = Counter()
     unread: defaultdict[int, float] = defaultdict(float)
-    for (file, which), count in sorted(whole.read.items()):
-        read[which] += count
-        unread[which] += whole.unread[file, which]
-        unread[which] += count * whole.unsought_bytes[file, which] / max(1, whole.sought_bytes[file, which])
+    for at, lines in sorted(whole.read.items()):
+        elsewhere = lines * whole.unsought_bytes[at] / max(1, whole.sought_bytes[at])
+        read[at[1]] += lines + whole.beside[at]
+        unread[at[1]] += whole.unread[at] + max(0.0, elsewhere - whole.beside[at])
     where = {literal: which for which, literal in enumerate(literals_of(events))}
     owners = [(event.kind, [where[literal] for literal in event.literals]) for event in events]
     owners += [(kind, [len(where)]) for kind in ALL_SUBJECTS]

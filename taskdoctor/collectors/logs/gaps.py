@@ -49,13 +49,10 @@ def has_gap(parser: LineParser, data: bytes, first_s: float, last_s: float, shor
     """
     step = max(1, len(data) // probes(first_s, last_s, shortest_s))
     at, at_s, open_ends = 0, first_s, []
-    for target in range(step, len(data) - 1, step):
-        begin = data.find(b"\n", target) + 1
-        begin_s = parser.stamp_at(data, begin) if at < begin < len(data) else None
-        if begin_s is not None:
-            if abs(begin_s - at_s) >= shortest_s:
-                open_ends.append((at, begin, at_s, begin_s))
-            at, at_s = begin, begin_s
+    for begin, begin_s in parser.stamps_apart(data, step):
+        if abs(begin_s - at_s) >= shortest_s:
+            open_ends.append((at, begin, at_s, begin_s))
+        at, at_s = begin, begin_s
     if abs(last_s - at_s) >= shortest_s:
         open_ends.append((at, len(data), at_s, last_s))
     return any(_has_gap_between(parser, data, *ends, shortest_s) for ends in open_ends)

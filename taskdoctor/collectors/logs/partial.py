@@ -182,6 +182,9 @@ class Partial:
     # By file and frequent literal:
     read: Counter[tuple[int, int]] = field(default_factory=Counter)  # lines that were read ...
     unread: Counter[tuple[int, int]] = field(default_factory=Counter)  # ... and that were only counted;
+    beside: Counter[tuple[int, int]] = field(
+        default_factory=Counter
+    )  # read for another literal where it is not searched
     sought_bytes: Counter[tuple[int, int]] = field(default_factory=Counter)  # for one that is not searched everywhere
     unsought_bytes: Counter[tuple[int, int]] = field(default_factory=Counter)
     glanced: dict[int, Glanced] = field(default_factory=dict)  # by literal: the longest of those
@@ -248,6 +251,7 @@ class Partial:
         self.notes |= other.notes
         self.read += other.read
         self.unread += other.unread
+        self.beside += other.beside
         self.sought_bytes += other.sought_bytes
         self.unsought_bytes += other.unsought_bytes
         for literal, glanced in other.glanced.items():

@@ -121,6 +121,32 @@ class LineParser:
             return found[2]
         return self._read(line, found, 0).at_s
 
+    def stamps_apart(self, data: bytes, step: int) -> list[tuple[int, float]]:
+        """Where lines start that lie about so many bytes apart, and their times."""
+        found = []
+        minutes, at = self._bare_minutes, 0
+        for target in range(step, len(data) - 1, step):
+            start = data.find(b"\n", target) + 1
+            if not at < start < len(data):
+                continue
+            minute_s, second_s = minutes.get(data[start : start + 17]), _BARE_SECONDS.get(data[start + 17 : start + 19])
+            ms = _BARE_MS.get(data[start + 19 : start + 24])
+            at_s: float | None
+            if (
+                minute_s is None
+                or second_s is None
+                or ms is None
+                or data[start + 24 : start + 25] not in _NO_ZONE_SIGNS
+            ):
+                at_s = self.stamp_at(data, start)  # of any format
+                if at_s is None:
+                    continue
+            else:
+                at_s = minute_s + second_s + ms
+            found.append((start, at_s))
+            at = start
+        return found
+
     def stamp_at(self, data: bytes, start: int) -> float | None:
         """The time of the line that starts there."""
         at_s = self._bare_stamp(data[start : start + BARE_BYTES])
@@ -397,6 +423,7 @@ _BARE = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}\Z
 _BARE_SECONDS = {b"%02d" % second: float(second) for second in range(60)}
 _BARE_MS = {b"%c%03d " % (mark, ms): ms / 1000 for mark in b".," for ms in range(1000)}
 _NO_ZONE = frozenset(range(0x21, 0x7F)) - frozenset(b"+-ZU0123456789")
+_NO_ZONE_SIGNS = frozenset(bytes((sign,)) for sign in _NO_ZONE)
 _FRACTIONS: dict[bytes, float] = {b"%03d" % ms: ms / 1000 for ms in range(1000)}
 _RESOLUTIONS_S: dict[bytes | None, float] = {None: 1.0} | dict.fromkeys(_FRACTIONS, 0.001)
 _NAMES: dict[bytes, str] = {}

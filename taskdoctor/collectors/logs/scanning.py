@@ -116,7 +116,9 @@ class Scanner:
         self._passed_over: dict[int, frozenset[int]] = {}  # by level
         self._searches: dict[int, Search] = {}  # by level
         self._level_bytes: Counter[int] = Counter()
-        self._read_lines, self._unread_lines = ([0] * len(thinning.levels) for _ in range(2))  # by literal
+        self._read_lines, self._unread_lines, self._beside = (
+            [0] * len(thinning.levels) for _ in range(3)
+        )  # by literal
         self._single = [(which,) for which in range(len(thinning.levels))]
 
     def finish(self) -> Partial:
@@ -133,6 +135,7 @@ class Scanner:
                 partial.read[self._file, which] += self._read_lines[which]
                 partial.unread[self._file, which] += self._unread_lines[which]
             if which in self._thinning.unsought:
+                partial.beside[self._file, which] += self._beside[which]
                 for level, count in self._level_bytes.items():
                     counts = partial.sought_bytes if level >= least else partial.unsought_bytes
                     counts[self._file, which] += count
@@ -292,6 +295,8 @@ class Scanner:
         if self._thinning.unsought:
             also = {which for _, which in self._prefilter.candidates(raw)} - {*literals}
             literals = (*literals, *sorted(also)) if also else literals
+            for which in also & self._thinning.unsought:
+                self._beside[which] += 1
         wanted = self._wanted.get(literals)
         if wanted is None:
             announced = self._prefilter.announced

@@ -20,8 +20,8 @@ from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Pre
 SAMPLE_CELLS = 64
 STRETCHES = 6  # of the file are read at least
 STRETCH_CELLS = 2  # read or passed over together, so that what belongs together stays so
-BUDGET = 8_000  # lines of frequent literals that are read, about
-LEAST, MOST = 40, 2_000  # of one literal
+BUDGET = 6_000  # lines of frequent literals that are read, about
+LEAST, MOST = 24, 2_000  # of one literal
 LONGEST_LEAST, LONGEST_MOST = 8, 400
 LOOKED = 200  # lines of one literal, for whether they name times
 MASKS = 20_000
