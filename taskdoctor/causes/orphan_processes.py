@@ -26,9 +26,10 @@ ID = "orphan-processes"
 TITLE = "Subprocesses are left behind"
 SWARM = 5
 FEW_LEFT = 3  # children left, and lock waits after them, that are no coincidence
+OUTLIVED, FEW_OUTLIVED = "child-left", 2  # seen live, beside those that were started with it
 CPU = "children-cpu"  # cores that the copies of one program below a live service used
-NEXT_LOOK_S = 1.1
-MUCH_CPU = 0.5  # cores
+NEXT_LOOK_S = 1.1  # the look that counts what was used meanwhile
+MUCH_CPU = 0.3  # cores, over a second of which the want of a CPU was a part
 LOCK_WAIT_S = 0.5
 BEFORE_SHARE = 0.1  # of the log without children left, and of the waits that may fall into it
 KILL_GRACE_S = 10.0  # what is tried on a child before it is given up
@@ -68,8 +69,11 @@ def _pressing(timeline: Timeline) -> tuple[Claim, ...]:
     ]
     claims = []
     for span in timeline.spans.get(Lane.NOT_SCHEDULED, ()):
-        beside = {level.label: level for level in used if span.start_s <= level.at_s <= span.end_s + NEXT_LOOK_S}
-        cores = sum(level.value or 0.0 for level in beside.values())
+        beside: dict[str, float] = {}
+        for level in used:
+            if span.start_s <= level.at_s <= span.end_s + NEXT_LOOK_S:
+                beside[level.label] = max(level.value or 0.0, beside.get(level.label, 0.0))
+        cores = sum(beside.values())
         if cores >= MUCH_CPU:
             text = f"copies of {', '.join(sorted(beside)[:2])}, left behind, used {cores:.1f} cores meanwhile"
             claims.append(Claim(ID, Interval(span.start_s, span.end_s), Evidence(text, str(span.place))))
@@ -82,7 +86,9 @@ def _held_locks(timeline: Timeline) -> tuple[Claim, ...]:
     waits = [event for event in timeline.spans.get(Lane.LOCK, ()) if (event.seconds or 0.0) >= LOCK_WAIT_S]
     behind = [event for event in waits if left and event.at_s > min(left)]
     watched_s = min(left) - timeline.window.start_s if left else 0.0
-    if len(left) < FEW_LEFT or len(behind) < FEW_LEFT or watched_s < BEFORE_SHARE * timeline.window.seconds:
+    if any(mark.kind == OUTLIVED for mark in timeline.marks.get(Lane.CHILDREN, ())):
+        behind = waits if len(left) >= FEW_OUTLIVED else []  # some may be older than the watch
+    elif len(left) < FEW_LEFT or len(behind) < FEW_LEFT or watched_s < BEFORE_SHARE * timeline.window.seconds:
         return ()
     if len(waits) - len(behind) > BEFORE_SHARE * len(waits):
         return ()

@@ -130,7 +130,7 @@ def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight:
         for end_s in (min(event.at_s + event.uncertainty_s, stall.interval.end_s),)
     ]
     longest = _longest(found, timeline)
-    return tuple(replace(_claim(cause, event, interval, weight, say), direct=False) for event, interval in longest)
+    return tuple(_claim(cause, event, interval, weight, say, direct=False) for event, interval in longest)
 
 
 def _inside(timeline: Timeline, lane: Lane) -> Iterator[tuple[Event, Stall]]:
@@ -271,7 +271,7 @@ def as_long_as_silence(
     this cause by what the work is called; `say` as in `spans`.
     """
     return tuple(
-        replace(_claim(cause, event, Interval(event.start_s, event.end_s), weigh(event), say), direct=False)
+        _claim(cause, event, Interval(event.start_s, event.end_s), weigh(event), say, direct=False)
         for event in held_by_work(timeline, lanes)
         if weigh(event) > 0
     )
@@ -288,7 +288,7 @@ def beside(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Cla
     waiting = union(Interval(event.start_s, event.end_s) for event in waits)
     text = say.format(label=waits[0].label or waits[0].kind, count=len(waits))
     return tuple(
-        Claim(cause, stall.interval, Evidence(text, str(stall.place), Grade.INFERRED), 0.5, direct=False, guessed=True)
+        Claim(cause, stall.interval, Evidence(text, str(stall.place), Grade.INFERRED), 0.8, direct=False, guessed=True)
         for stall in timeline.stalls
         if stall.kind is StallKind.OPERATION
         and covered_s(stall.interval, waiting) >= 0.5 * max(stall.interval.seconds, MEANINGFUL_S)
@@ -354,7 +354,7 @@ def growth_risk(timeline: Timeline, *lanes: Lane, say: str) -> tuple[Evidence, .
     )
 
 
-def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str) -> Claim:
+def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str, *, direct: bool = True) -> Claim:
     text = say.format(
         seconds=duration_text(event.seconds or interval.seconds),
         label=event.label or event.kind,
@@ -365,7 +365,7 @@ def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str
     evidence = Evidence(text, str(event.place))
     guessed = event.kind.startswith(GUESSED)
     slack_s = 2 * event.uncertainty_s
-    return Claim(cause, interval, evidence, weight, slack_s=slack_s, guessed=guessed, task=task_of(event))
+    return Claim(cause, interval, evidence, weight, direct, slack_s, guessed, task_of(event))
 
 
 def duration_text(length_s: float) -> str:

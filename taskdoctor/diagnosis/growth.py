@@ -16,7 +16,7 @@ from statistics import median
 
 from taskdoctor.diagnosis.robust import correlation, kendall, theil_sen
 from taskdoctor.diagnosis.timeline import held
-from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Timeline
+from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Stall, StallKind, Timeline
 
 WINDOWS = 12
 ENOUGH_SAMPLES = 12
@@ -187,11 +187,21 @@ def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool
                 groups[lane, event.label or event.kind].append(event)
     for gap in held(timeline.gaps):
         groups[Lane.LOOP_HELD, "silence"].append(_silent(gap))
+    for stall in timeline.stalls:
+        if stall.kind is StallKind.OPERATION:  # those that were late by themselves: the others were not held up
+            groups[Lane.OPERATION, f"late {stall.name}"].append(_late(stall))
     return [
         (event, seconds, strong and lane not in WORK)
         for (lane, _), events in sorted(groups.items())
         for event, seconds, strong in _owed(growth, events, FEW_HELD if lane in HELD else FEW_WORK)
     ]
+
+
+def _late(stall: Stall) -> Event:
+    length_s = stall.interval.seconds
+    return Event(
+        stall.interval.end_s, "late", Lane.OPERATION, Form.SPAN, stall.place, seconds=length_s, label=stall.name
+    )
 
 
 def _silent(gap: Gap) -> Event:
@@ -219,7 +229,8 @@ def _owed(growth: Growth, events: Sequence[Event], enough: int) -> Iterator[tupl
 
 def lengthening(timeline: Timeline, belongs: Callable[[Event], bool]) -> Iterator[tuple[Event, float, float, float]]:
     """What one line of code does on the loop, of a kind that `belongs`, longer each time: with how long it took first,
-    how long it takes now, and what is owed to that. Nothing counted is needed: what it goes through grows.
+    how long it takes now, and what is owed to that. Nothing counted is needed: what it goes through grows, and once it
+    has, all of the time is spent on that; at first only what is beyond the usual.
     """
     places: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for lane in HELD:
@@ -234,4 +245,6 @@ def lengthening(timeline: Timeline, belongs: Callable[[Event], bool]) -> Iterato
             continue
         first_s, last_s = median(lengths[:third]), median(lengths[-third:])
         if last_s >= LONGER_RATIO * first_s:
-            yield from ((event, first_s, last_s, max(0.0, (event.seconds or 0.0) - first_s)) for event in ordered)
+            for event, length_s in zip(ordered, lengths, strict=True):
+                owed_s = length_s if length_s >= MIN_RATIO * first_s else max(0.0, length_s - first_s)
+                yield event, first_s, last_s, owed_s

@@ -128,7 +128,7 @@ def _told_once(named: dict[tuple[Lane, str, str], list[Event]]) -> dict[tuple[La
 def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
     compared = sample(events)
     seconds = [event.seconds or 0.0 for event in compared]
-    resolution_s = min((event.uncertainty_s for event in events if event.kind.startswith("live-")), default=0.0)
+    resolution_s = min((event.uncertainty_s for event in events if event.kind == LIVE_DISK), default=0.0)
     normal_s, limit_s = late_above(_before_it_grew(compared), resolution_s=resolution_s)
     if len(compared) < ENOUGH:
         return Work(name, tuple(events), normal_s if slow_s is None else min(seconds), slow_s)

@@ -484,6 +484,8 @@ LENGTHS: tuple[Subject, ...] = (
 CPU_TIME = _length("cpu-time", Lane.COMPUTING, "(?:thread|process|cpu|user)[ _]time", r"cpu(?: s| ms| secs?)?$")
 # Where something is kept, by a key alone: on a disk as a rule, but a database saves too.
 SAVING = _length("saving", Lane.DISK, label="saving", title="saving")
+# The connection to a peer, where the stages of a transfer are told (`conn=0.02 ttfb=0.15`): name resolution is in it.
+CONNECT = _length("connect", Lane.UPSTREAM, label="connect", title="connecting")
 LOOP_LAG = next(subject for subject in LENGTHS if subject.kind == "measured-loop-lag")
 POOL = next(subject for subject in LENGTHS if subject.lane is Lane.POOL)
 QUEUE = next(subject for subject in LENGTHS if subject.lane is Lane.QUEUE)
@@ -624,6 +626,29 @@ _NONE = r"(?P<of>(?!))?"  # it is not so much of anything
 # Gauges that are moments once they reach their floor: somebody measured that a resource is short.
 REACHED: tuple[Subject, ...] = (
     Subject(
+        "counted-uptime",
+        Lane.SUSPENDED,
+        Form.LEVEL,
+        (),
+        pattern=(
+            r"(?<![a-z_])(?P<name>uptime|monotonic|mono|up)(?: clock)?(?: \(monotonic\))?(?:_(?:s|ms|seconds))?"
+            rf"[\"']?\s?[=: ]\s?{_NUMBER}{_NONE} ?(?:ms|s|secs?|seconds)?(?![a-z0-9/%])"
+        ),
+        title="a clock that may stand still",
+        samples=("moss.tick: uptime clock (monotonic) 38s", "alive uptime=812.4 tasks=3"),
+        near_misses=("deployments 4/4 up",),
+    ),
+    Subject(
+        "counted-time-up",
+        Lane.SUSPENDED,
+        Form.LEVEL,
+        (),
+        pattern=rf"{_NUMBER}{_NONE} ?(?:ms|s|secs?|seconds) (?P<name>up|uptime)(?![a-z])",
+        title="a clock that may stand still",
+        samples=("tick        7954 ms up, children 4",),
+        near_misses=("3 s upload",),
+    ),
+    Subject(
         "counted-starved",
         Lane.NOT_SCHEDULED,
         Form.MARK,
@@ -754,5 +779,5 @@ BUSY = re.compile(r"executor|thread[ _-]?pool|(?:workers?|threads?) busy|线程�
 
 ALL: dict[str, Subject] = {
     subject.kind: subject
-    for subject in (*LENGTHS, SAVING, *COUNTS, GAUGE, OPERATION, FULL_THREADS, FULL_POOL, *REACHED)
+    for subject in (*LENGTHS, SAVING, CONNECT, *COUNTS, GAUGE, OPERATION, FULL_THREADS, FULL_POOL, *REACHED)
 }

@@ -182,10 +182,10 @@ class Kernel:
             with child.oneshot():
                 if child.pid not in self._names:  # it may still be what it was forked from
                     self._names[child.pid] = program_of(child.cmdline())
-                times, memory = child.cpu_times(), child.memory_info()
+                times, started_s = child.cpu_times(), child.create_time()
         except psutil.Error:
             return None
-        return Child(child.pid, self._names[child.pid], times.user + times.system, memory.rss)
+        return Child(child.pid, self._names[child.pid], times.user + times.system, started_s)
 
     def _limit(self) -> int | None:
         for row in _text(PROC / str(self.pid) / "limits").splitlines():

@@ -53,7 +53,7 @@ class Child:
     pid: int
     name: str  # script or program, and what kind of it: `mcp_server.py notes`
     cpu_s: float
-    rss_bytes: int
+    started_s: float
 
 
 @dataclass(frozen=True, slots=True)

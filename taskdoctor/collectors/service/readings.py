@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from taskdoctor.collectors.service import children
 from taskdoctor.collectors.service.meanings import goes_through_files
-from taskdoctor.collectors.service.observed import Child, Counters, Frame, Ping, Stack, StackSample, Watched
+from taskdoctor.collectors.service.observed import Counters, Frame, Ping, Stack, StackSample, Watched
 from taskdoctor.collectors.service.stacks import (
     application_frame,
     closing_frame,
@@ -36,9 +37,8 @@ STARVED_RATIO = 1.5  # of time in the queue to time on the CPU
 QUEUED_SHARE, THROTTLED_SHARE = 0.3, 0.3
 ASLEEP_S = 0.5  # by which the boot clock runs ahead of the monotonic one
 STOOD_STILL_S = 0.8  # without a look of ours, of which ten a second are due
+MOSTLY = 0.5
 NEAR_LIMIT = 0.95
-FEW_CHILDREN = 2  # copies of one program below the service that are worth counting
-SOME_CPU = 0.1  # of a core
 MOST_GAP_S = 1.2  # between two samples of one run: one answer may be late
 MOST_FRAMES = 12
 FOLDER = "live-folder"  # kind of what goes through files on the loop
@@ -80,6 +80,7 @@ def events(watched: Watched, *, source: str) -> list[Event]:
     found += _collections(watched, place)
     found += _executor(watched, place)
     found += _kernel(watched.counters, place)
+    found += children.events(watched.counters, place)
     return found
 
 
@@ -168,6 +169,7 @@ def stretches(watched: Watched) -> list[Held]:
     ]
     mute = [held for held in mute if held.seconds >= MUTE_S and not _inside(held, beaten)]
     mute = [held for held in mute if not (held.reading is Reading.UNKNOWN and _slept(held, watched.counters))]
+    mute = [replace(held, cpu_share=None) if held.reading is Reading.UNKNOWN else held for held in mute]  # only late
     seen = [held for held in _on_loop(watched) if not _inside(held, [*mute, *beaten])]
     still = _stood_still(watched.counters)
     found = [
@@ -390,12 +392,13 @@ def _slept(held: Held, counters: Sequence[Counters]) -> bool:
     It waits for events, as far as the kernel tells in what; where it does not tell, others wait for the CPU.
     """
     within = [each for each in counters if held.start_s <= each.at_s <= held.end_s]
-    if not within or any(each.state != "S" for each in within):
+    idle = [each for each in within if each.state == "S"]
+    if not within or len(idle) < MOSTLY * len(within) or any(each.state in ("T", "D") for each in within):
         return False
-    if all(_POLLS.search(each.wait_channel) for each in within):
+    if sum(_POLLS.search(each.wait_channel) is not None for each in idle) >= MOSTLY * len(within):
         return True
     pressed_s = _risen(counters, held.start_s, held.end_s, "cpu_pressure_s")
-    silent = all(each.wait_channel in ("", "0") for each in within)
+    silent = all(each.wait_channel in ("", "0") for each in idle)
     return silent and pressed_s is not None and pressed_s >= QUEUED_SHARE * held.seconds
 
 
@@ -453,27 +456,6 @@ def _kernel(counters: Sequence[Counters], place: Place) -> Iterator[Event]:
                 yield Event(each.at_s, "descriptors-near-limit", Lane.DESCRIPTORS, Form.MARK, place, label=label)
         if each.children is not None:
             yield _level(each.at_s, "children", Lane.CHILDREN, each.children, place)
-    yield from _children([each for each in counters if each.below is not None], place)
-
-
-def _children(counters: Sequence[Counters], place: Place) -> Iterator[Event]:
-    """How many processes of one program are below the service, and the cores that they used since the last look."""
-    peak: Counter[str] = Counter()
-    for each in counters:
-        peak |= Counter(child.name for child in each.below or ())
-    for before, after in pairwise(counters):
-        used = {child.pid: child.cpu_s for child in before.below or ()}
-        alike: dict[str, list[Child]] = {name: [] for name, count in peak.items() if count >= FEW_CHILDREN}
-        for child in after.below or ():
-            alike.setdefault(child.name, []).append(child)
-        for name, children in alike.items():
-            worked_s = sum(max(0.0, child.cpu_s - used.get(child.pid, child.cpu_s)) for child in children)
-            share = worked_s / max(after.at_s - before.at_s, 0.1)
-            if peak[name] >= FEW_CHILDREN:
-                yield replace(_level(after.at_s, "children-of", Lane.CHILDREN, len(children), place), label=name)
-            if share >= SOME_CPU:
-                pids = " ".join(str(child.pid) for child in children)
-                yield replace(_level(after.at_s, "children-cpu", Lane.CHILDREN, share, place), label=name, key=pids)
 
 
 def _level(at_s: float, kind: str, lane: Lane, value: float, place: Place) -> Event:
