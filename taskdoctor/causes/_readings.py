@@ -11,10 +11,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 from taskdoctor.chance import at_least
+from taskdoctor.diagnosis.intervals import covered_s, union
 from taskdoctor.model import Event, Form, Interval, Lane, StallKind, Timeline
 
 FEWEST, MOST_STALLS = 3, 0.5  # stalls beside a counter's steps, and their share of all
 BY_CHANCE = 1e-3
+FULL_THREADS = "counted-threads-full"
+GAUGE_S = 10.0  # such gauges are written every few seconds
 SLACK_S = 1.0  # between a stall and the reading that tells of it
 
 
@@ -42,6 +45,20 @@ def counted_as_spans(timeline: Timeline, lane: Lane, *, kind: str, per_second: f
         if later.place.source == earlier.place.source and (rise := (later.value or 0.0) - (earlier.value or 0.0)) > 0
     )
     return replace(timeline, spans={**timeline.spans, lane: (*timeline.spans.get(lane, ()), *lost)})
+
+
+def queued_for_threads(timeline: Timeline) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
+    """Waits in a queue while all threads were busy, which they waited for, and all others."""
+    full = union(
+        Interval(mark.at_s - GAUGE_S, mark.at_s + GAUGE_S)
+        for mark in timeline.marks.get(Lane.EXECUTOR, ())
+        if mark.kind == FULL_THREADS
+    )
+    waits = timeline.spans.get(Lane.QUEUE, ())
+    for_threads = tuple(
+        wait for wait in waits if covered_s(Interval(wait.start_s, wait.end_s), full) >= 0.5 * (wait.seconds or 0.0) > 0
+    )
+    return for_threads, tuple(wait for wait in waits if wait not in for_threads) if for_threads else waits
 
 
 def stepping(timeline: Timeline, lane: Lane, *, kind: str, least: float) -> tuple[Event, ...]:

@@ -469,7 +469,7 @@ def _count_of(number: Number, text: str) -> Subject | None:
 def _full(number: Number, lower: str) -> Subject | None:
     near = lower[max(0, number.start - 30) : number.start + 40]
     keyed = number.key.lower()
-    if _THREAD_WORDS.search(keyed) and lower[number.clause : number.start].lstrip().startswith(keyed):
+    if _THREAD_WORDS.search(keyed) and lower[: number.start].rstrip("=:\"' ").endswith(keyed):
         return FULL_THREADS  # `worker_threads=4/4`; `2/2 workers started` is another thing
     if not _IN_USE.search(near):
         return None
