@@ -114,7 +114,7 @@ def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> No
     inspected = tmp_path / "inside.json"
     with running(f"inspect={inspected}") as service:
         attach(service.address, "-d", "1s")  # what a first client makes the monitor itself import stays
-        before = _settled(inspected, lambda now: "taskdoctor-probe" not in now["threads"] and not now["prompt"])
+        before = _calm(inspected)
         with ThreadPoolExecutor(8) as pool:
             cycles = [pool.submit(_cycle, service, with_probe=number % 4 == 0) for number in range(CYCLES)]
             for seed in range(KILLED):
@@ -132,7 +132,7 @@ def test_clients_killed_inside_the_console_leave_none_of_its_names(tmp_path: Pat
     inspected = tmp_path / "inside.json"
     with running(f"inspect={inspected}") as service:
         attach(service.address, "-d", "1s")
-        before = _settled(inspected, lambda now: "taskdoctor-probe" not in now["threads"] and not now["prompt"])
+        before = _calm(inspected)
         for seed in range(KILLED):
             rng = random.Random(seed)
             with ThreadPoolExecutor(2) as pool:
@@ -181,6 +181,18 @@ def _cycle(service: Service, *, with_probe: bool) -> None:
 def _killed(service: Service, rng: random.Random, *, at_once: int) -> None:
     with _clients(service, at_once):
         time.sleep(rng.uniform(0.4, 2.0))
+
+
+def _calm(path: Path) -> dict[str, Any]:
+    """What is inside when nobody is there any more: the same twice, since sessions close a moment after their clients."""
+    before: dict[str, Any] = {}
+    for _ in range(10):
+        now = _settled(path, lambda now: "taskdoctor-probe" not in now["threads"] and not now["prompt"])
+        if now == before:
+            break
+        before = now
+        time.sleep(1.0)
+    return before
 
 
 def _settled(path: Path, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
