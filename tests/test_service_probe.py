@@ -122,7 +122,7 @@ def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> No
             for each in cycles:
                 each.result()
         after = _settled(inspected, lambda now: now == before)
-    assert {name: after[name] for name in after if after[name] != before[name]} == {}
+    assert _changed(before, after) == {}
     assert "".join(service.lines[:20]) == ""
 
 
@@ -143,7 +143,7 @@ def test_clients_killed_inside_the_console_leave_none_of_its_names(tmp_path: Pat
                 for each in cycles:
                     each.result()
             after = _settled(inspected, lambda now: now == before)
-            assert {name: after[name] for name in after if after[name] != before[name]} == {}
+            assert _changed(before, after) == {}
     assert "".join(service.lines[:20]) == ""
 
 
@@ -184,7 +184,7 @@ def _killed(service: Service, rng: random.Random, *, at_once: int) -> None:
 
 
 def _calm(path: Path) -> dict[str, Any]:
-    """What is inside when nobody is there any more: the same twice, since sessions close a moment after their clients."""
+    """What is inside when nobody is there any more: the same twice, since sessions close a moment later."""
     before: dict[str, Any] = {}
     for _ in range(10):
         now = _settled(path, lambda now: "taskdoctor-probe" not in now["threads"] and not now["prompt"])
@@ -193,6 +193,15 @@ def _calm(path: Path) -> dict[str, Any]:
         before = now
         time.sleep(1.0)
     return before
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What is otherwise than before; of lists what came or went."""
+    return {
+        name: sorted({*after[name]} ^ {*before[name]}) if isinstance(after[name], list) else after[name]
+        for name in after
+        if after[name] != before[name]
+    }
 
 
 def _settled(path: Path, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
