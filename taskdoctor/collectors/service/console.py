@@ -233,4 +233,5 @@ class ConsoleHolder:
         return console
 
 
-TIDIED = _statement(TIDY, "", "").encode("ascii")
+# `help` is a command at the prompt too, should the console be over: an unknown one has it import what it looks for.
+TIDIED = b"help and " + _statement(TIDY, "", "").encode("ascii")
