@@ -37,7 +37,7 @@ PARALLEL_BYTES = 64 * 1024 * 1024  # from here on starting workers pays
 HEAD_BLOCKS = 2  # looked at to learn the formats of a file
 HEAD_LINES = 400
 LEARNED_CELLS = 4  # of a big file, evenly spread
-RARE_BYTES = 32 * 1024  # of each, in which bytes are counted
+RARE_BYTES = 16 * 1024  # of each, in which bytes are counted
 STREAM_HEAD = 8  # of a stream, one cell in so many of its beginning stands for all that follows ...
 STREAM_CELLS = 8_192  # ... as if that were a gigabyte: how much comes is not known
 
