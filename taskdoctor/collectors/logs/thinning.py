@@ -22,6 +22,7 @@ STRETCHES = 6  # of the file are read at least
 STRETCH_CELLS = 2  # read or passed over together, so that what belongs together stays so
 BUDGET = 6_000  # lines of frequent literals that are read, about
 LEAST, MOST = 24, 2_000  # of one literal
+MORE_THAN_ENOUGH = 1.4  # so many times; half of that is still about enough
 LONGEST_LEAST, LONGEST_MOST = 8, 400
 LOOKED = 200  # lines of one literal, for whether they name times
 MASKS = 20_000
@@ -86,7 +87,7 @@ def _naming_times(sample: Sequence[bytes], search: Search, literals: Set[int]) -
 
 def _level_for(expected: float, enough: int) -> int:
     level = 0
-    while expected > 2 * enough:
+    while expected > MORE_THAN_ENOUGH * enough:
         level, expected = level + 1, expected / 2
     return level
 
