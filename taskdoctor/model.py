@@ -36,6 +36,7 @@ class Lane(StrEnum):
     CLIENT = "client"  # browser or network behind the service
     TASKS = "tasks"  # how many tasks; tasks lost or failed
     STATE = "state"  # sizes of histories, caches, heap
+    GAUGE = "gauge"  # some quantity of the service's own; of what, its name alone says
     CHILDREN = "children"  # subprocesses, MCP clients: opened, closed, left
     DISK = "disk"  # files on disk that grow and are scanned
     SESSIONS = "sessions"  # websocket sessions: opened, closed
@@ -97,6 +98,7 @@ class Event:
     pair: str = ""  # OPEN/CLOSE: the name both share
     aligned: bool = True  # False: the line had no stamp near it; its length counts, its position does not
     uncertainty_s: float = 0.0  # resolution of the stamp
+    is_outlier: bool = False  # kept for its length beside a sample of its kind: what is normal is told without it
 
     @property
     def start_s(self) -> float:
@@ -248,6 +250,8 @@ class Harm:
     cpu_share: float = 0.0  # of one core, over the sample; 2.0 is two cores
     ports: tuple[int, ...] = ()  # it listens on
     locks: tuple[str, ...] = ()  # locked files, open databases
+    held: tuple[str, ...] = ()  # those of them that it keeps others out of at this moment
+    cpu_s: float = 0.0  # used since its start: tells how long it may have been spinning
 
     @property
     def spins(self) -> bool:
@@ -328,6 +332,7 @@ class Processes:
     memory_bytes: int = 0  # of the machine
     cores: int = 1
     utc_offset_s: float = 0.0  # of the machine's own clock; logs without a zone are written in it
+    available_bytes: int = 0  # of memory; 0: not told
 
 
 @dataclass(frozen=True, slots=True)

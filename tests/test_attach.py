@@ -21,6 +21,7 @@ from taskdoctor.renderers.document import schema
 from tests.services import Service, attach, running
 
 READ_ONLY = "--read-only"
+FULL_SHARE = 0.15  # of the watch, in which the loop's thread stood in the queue for a CPU
 COMMAND = (sys.executable, "-m", "taskdoctor", "attach")
 
 
@@ -103,7 +104,12 @@ def test_held_loop_is_caught_with_its_frame(seen: Seen, name: str, cause: str, r
 
 
 def test_held_interpreter_has_its_reading(seen: Seen) -> None:
-    assert "gil-held" in {stack["reading"] for stack in seen["native"][0]["blocked"]}
+    """On a machine that others fill it may truly not be scheduled either, or not be told apart."""
+    document = seen["native"][0]
+    (service,) = document["host"]["services"].values()
+    queued = next((fact["value"] for fact in service["facts"] if fact["name"] == "run queue wait"), 0.0)
+    told = {"gil-held"} if queued < FULL_SHARE else {"gil-held", "not-scheduled", "unknown"}
+    assert told & {stack["reading"] for stack in document["blocked"]}
 
 
 def test_filter_and_grouping(seen: Seen) -> None:

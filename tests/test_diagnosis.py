@@ -17,6 +17,7 @@ from taskdoctor.diagnosis.attribution import divide
 from taskdoctor.diagnosis.exposure import co_occurrence
 from taskdoctor.diagnosis.growth import growths
 from taskdoctor.diagnosis.mixture import believe
+from taskdoctor.diagnosis.stalls import late_operations, work
 from taskdoctor.diagnosis.timeline import build
 from taskdoctor.diagnosis.verdict import judge
 from taskdoctor.model import (
@@ -266,3 +267,29 @@ def test_guilty_moments_are_accused() -> None:
     p = co_occurrence(work, slow, moments)
     assert p is not None
     assert p < 0.05
+
+
+# --- what is normal ---------------------------------------------------------------------------------------------
+
+
+def test_work_that_takes_longer_each_time_is_late_against_its_beginning() -> None:
+    """Nineteen walks from 0.6 s to 5 s have a median of their own; what they took at first is their normal."""
+    walks = [span(Lane.OPERATION, 60.0 * i, 0.6 + 0.24 * i, kind="walk", label="walk") for i in range(19)]
+    line = build([snapshot(*walks, seconds=1200)])
+    assert line is not None
+    (walked,) = work(line)
+    assert walked.normal_s < 2.0
+    assert len(late_operations(walked)) > 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_events_kept_for_their_length_do_not_shift_the_normal(seed: int) -> None:
+    rng = random.Random(seed)
+    steady = [span(Lane.OPERATION, 5.0 * i, rng.uniform(0.8, 1.2), kind="turn", label="turn") for i in range(60)]
+    longest = [
+        replace(span(Lane.OPERATION, 5.0 * i + 2, 4.0, kind="turn", label="turn"), is_outlier=True) for i in range(60)
+    ]
+    line = build([snapshot(*steady, *longest, seconds=400)])
+    assert line is not None
+    (turns,) = work(line)
+    assert turns.normal_s == pytest.approx(1.0, abs=0.2)

@@ -24,6 +24,7 @@ from taskdoctor.model import (
     Ended,
     Event,
     Form,
+    Grade,
     Harm,
     Lane,
     Outcome,
@@ -182,16 +183,84 @@ def _waits() -> list[Event]:
 
 
 def test_a_database_that_an_orphan_holds_makes_it_the_head_of_the_chain() -> None:
-    holding = tree(harm=Harm(60_000_000, 0.0, (), ("/srv/app/notes.db",)))
-    alone = judge_all([log(*_waits())], all_causes())
-    idle = judge_all([log(*_waits()), table(tree())], all_causes())
+    path = ("/srv/app/notes.db",)
+    open_, holding, young = (
+        tree(harm=Harm(60_000_000, 0.0, (), path), started_s=AT_S - 2000),
+        tree(harm=Harm(60_000_000, 0.0, (), path, held=path), started_s=AT_S - 2000),
+        tree(harm=Harm(60_000_000, 0.0, (), path, held=path), started_s=AT_S - 5),
+    )
+    owners = [judge_all([log(*_waits()), *more], all_causes()).findings[0].cause for more in ([], [table(tree())],
+        [table(open_)], [table(young)])]  # fmt: skip
+    assert owners == ["lock-contention"] * 4
     held = judge_all([log(*_waits()), table(holding)], all_causes())
-    assert [verdict.findings[0].cause for verdict in (alone, idle, held)] == [
-        "lock-contention",
-        "lock-contention",
-        "orphan-processes",
-    ]
-    assert "notes.db" in held.findings[0].evidence[0].text
+    assert held.findings[0].cause == "orphan-processes"
+    assert "keeps others out of notes.db" in held.findings[0].evidence[0].text
+
+
+def test_a_database_that_the_log_names_need_only_be_open() -> None:
+    named = [replace(e, label="/srv/app/notes.db") if e.lane is Lane.LOCK else e for e in _waits()]
+    journal = tree(harm=Harm(60_000_000, 0.0, (), ("/srv/app/notes.db-wal",)), started_s=AT_S - 2000)
+    other = tree(harm=Harm(60_000_000, 0.0, (), ("/srv/app/cache.db",)), started_s=AT_S - 2000)
+    assert judge_all([log(*named), table(journal)], all_causes()).findings[0].cause == "orphan-processes"
+    assert judge_all([log(*named), table(other)], all_causes()).findings[0].cause == "lock-contention"
+
+
+def _short(lane: Lane, label: str) -> list[Event]:
+    """Turns of a second, every fifth of them late for want of CPU or memory, as the kernel measured it."""
+    events = []
+    for event in _waits():
+        lost = replace(event, kind=f"live-{lane}", lane=lane, label=label, place=Place("kernel"))
+        events.append(lost if event.lane is Lane.LOCK else event)
+    return events
+
+
+def _shares(*snapshots: Snapshot) -> dict[str, float]:
+    verdict = judge_all(list(snapshots), all_causes())
+    return {finding.cause: round(finding.blame_share, 2) for finding in verdict.findings}
+
+
+def test_an_orphan_that_spins_owns_its_part_of_a_shortage_of_cpu() -> None:
+    """Of two cores the service takes one at most: the other is the orphan's. Of eight it is one of seven."""
+    starved = log(*_short(Lane.NOT_SCHEDULED, "runnable, but other work had the CPU"))
+    spinning = tree(harm=Harm(60_000_000, 1.0, cpu_s=5000.0), started_s=AT_S - 6000)
+    found = _shares(starved, table(spinning))
+    assert found["orphan-processes"] > 0.7
+    assert 0.0 < found["cpu-starvation"] < 0.3
+    verdict = judge_all([starved, table(spinning)], all_causes())
+    assert verdict.findings[0].cause == "orphan-processes"
+    assert "cpu-starvation" in verdict.findings[0].leads_to
+    assert "spun on 1.0 of 2 cores" in verdict.findings[0].evidence[0].text
+    assert verdict.findings[0].evidence[0].grade is Grade.INFERRED
+    assert "orphan-processes" not in _shares(starved, table(spinning, cores=8))
+
+
+def test_who_began_to_spin_after_the_stalls_owns_nothing_of_them() -> None:
+    starved = log(*_short(Lane.NOT_SCHEDULED, "runnable, but other work had the CPU"))
+    late = tree(harm=Harm(60_000_000, 1.0, cpu_s=3.0), started_s=AT_S - 6000)
+    assert "orphan-processes" not in _shares(starved, table(late))
+    suspect = tree(ProcessClass.SUSPECT, harm=Harm(60_000_000, 1.0, cpu_s=5000.0), started_s=AT_S - 6000)
+    assert "orphan-processes" not in _shares(starved, table(suspect))
+    held = log(*_short(Lane.BLOCKING, "time.sleep"))
+    spinning = tree(harm=Harm(60_000_000, 1.0, cpu_s=5000.0), started_s=AT_S - 6000)
+    assert "orphan-processes" not in _shares(held, table(spinning))
+
+
+def test_orphans_own_their_part_of_a_shortage_of_memory() -> None:
+    short = log(*_short(Lane.MEMORY, "pages read back from disk"))
+    large = tree(harm=Harm(3 * GB), started_s=AT_S - 6000)
+    assert _shares(short, table(large, available_bytes=GB))["orphan-processes"] == 0.75
+    assert "orphan-processes" not in _shares(short, table(large, available_bytes=20 * GB, memory_bytes=64 * GB))
+    assert "orphan-processes" not in _shares(short, table(tree(harm=Harm(GB // 10), started_s=AT_S - 6000)))
+    young = tree(harm=Harm(3 * GB), started_s=AT_S - 5)
+    assert "orphan-processes" not in _shares(short, table(young, available_bytes=GB))
+
+
+def test_claims_of_a_saved_table_are_the_same(tmp_path: Path) -> None:
+    starved = log(*_short(Lane.NOT_SCHEDULED, "runnable, but other work had the CPU"))
+    spinning = tree(harm=Harm(60_000_000, 1.0, cpu_s=5000.0, held=("x.db",)), started_s=AT_S - 6000)
+    write([starved, table(spinning, available_bytes=GB)], tmp_path / "saved.json")
+    assert read(tmp_path / "saved.json") == [starved, table(spinning, available_bytes=GB)]
+    assert "orphan-processes" in _shares(*read(tmp_path / "saved.json"))
 
 
 def test_a_table_changes_nothing_of_what_a_log_says_of_its_time() -> None:

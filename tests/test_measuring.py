@@ -43,6 +43,12 @@ def test_samples_are_found_and_near_misses_not(subject: Subject) -> None:
         ("1m2.3s spent in reindex", Lane.OPERATION, 62.3),
         ("GC pause gen 2 took 0.412s", Lane.GC, 0.412),
         ("save_profile took 1.5s", Lane.OPERATION, 1.5),
+        ("segment done save_s=9.47", Lane.DISK, 9.47),
+        ("heartbeat came 2.3 s late", Lane.LOOP_HELD, 2.3),
+        ("Takt kam 7.5 s zu spät", Lane.LOOP_HELD, 7.5),
+        ("Sperre nach 3.2 Sekunden erhalten", Lane.LOCK, 3.2),
+        ("名前解決に 5.0秒", Lane.DNS, 5.0),
+        ("очередь: ждали 2.4 с", Lane.QUEUE, 2.4),
     ],
 )
 def test_lengths_find_their_lane(line: str, lane: Lane, seconds: float) -> None:
@@ -58,6 +64,8 @@ def test_lengths_find_their_lane(line: str, lane: Lane, seconds: float) -> None:
         ("send_queue_depth=412", Lane.QUEUE, 412),
         ("Active connections: 12", Lane.SESSIONS, 12),
         ("open_fds=812", Lane.DESCRIPTORS, 812),
+        ("polling closed [len(all_tasks())=4978]", Lane.TASKS, 4978),
+        ("laufende Aufgaben: 440", Lane.TASKS, 440),
         ("executor: 8/8 workers busy, 4 jobs pending", Lane.EXECUTOR, 4),
     ],
 )
@@ -89,6 +97,12 @@ def test_settings_sizes_and_foreign_words_are_nothing(line: str) -> None:
 
 def test_a_mark_carries_its_number() -> None:
     assert [f.label for _, f in measured("host: steal=33% load1=8.4")] == ["steal 33%"]
+
+
+def test_a_name_of_its_own_beside_a_known_count_is_a_gauge() -> None:
+    found = {fields.label: fields.value for subject, fields in measured("still here seq=2 fingerprints=10583 tasks=17")}
+    assert found == {"tasks": 17, "fingerprints": 10583}
+    assert measured("order 17 fingerprints=10583") == []
 
 
 def test_lines_of_one_template_keep_their_own_numbers() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from taskdoctor.collectors.processes import launches
 from taskdoctor.collectors.processes.channel import Channel, End, look
-from taskdoctor.collectors.processes.collecting import Options, children_of, collect
+from taskdoctor.collectors.processes.collecting import Options, Watched, children_of, collect
 from taskdoctor.collectors.processes.configs import entry_of, find_entries
 from taskdoctor.collectors.processes.identity import weigh
 from taskdoctor.collectors.processes.launches import says_mcp, shown, understand
@@ -261,7 +261,8 @@ SERVER, HAND, CLIENT, BOTH, NEITHER = (
         ("a.py", "from mcp.server.fastmcp import FastMCP\nFastMCP('x').run()", SERVER),
         ("a.py", "import mcp\nmcp.server.fastmcp.FastMCP('x')", SERVER),
         ("a.py", "from mcp.server import Server\nfrom mcp.server.stdio import stdio_server", SERVER),
-        ("a.py", "import sys\nfor l in sys.stdin:\n    if l in ('initialize', 'tools/list'): pass", HAND),
+        ("a.py", "import sys\nfor l in sys.stdin:\n    if l in ('initialize', 'tools/list'): {'jsonrpc': 2}", HAND),
+        ("a.py", "import sys\nfor l in sys.stdin:\n    if l in ('initialize', 'tools/list'): pass", NEITHER),
         ("a.py", "METHODS = ('initialize', 'tools/list')", NEITHER),
         ("a.py", "import sys\nsys.stdin\nx = {'initialize': 1, 'tools/list': 2, 'clientInfo': 3}", NEITHER),
         ("a.py", "from mcp import ClientSession\nfrom mcp.client.stdio import stdio_client", CLIENT),
@@ -272,7 +273,8 @@ SERVER, HAND, CLIENT, BOTH, NEITHER = (
         ("a.js", 'const { Server } = require("@modelcontextprotocol/sdk/server/index.js");', SERVER),
         ("a.mjs", 'import { Client } from "@modelcontextprotocol/sdk/client/index.js";', CLIENT),
         ("a.js", "// new McpServer(\n/* StdioServerTransport */\nconsole.log(1)", NEITHER),
-        ("a.js", 'process.stdin.on("data", m => m === "initialize" || m === "tools/list")', HAND),
+        ("a.js", 'process.stdin.on("data", m => m === "initialize" || m === "tools/list" || {jsonrpc: 2})', HAND),
+        ("a.js", 'process.stdin.on("data", m => m === "initialize" || m === "tools/list")', NEITHER),
     ],
 )
 def test_sources(name: str, text: str, wanted: tuple[bool, ...]) -> None:
@@ -313,7 +315,7 @@ def test_configured_servers_are_found_again(tmp_path: Path) -> None:
     wrapper = understand(["npm", "exec", "@modelcontextprotocol/server-files", "/data"])
     leaf = understand(["node", "/x/node_modules/.bin/mcp-server-files", "/data"])
     other = understand(["node", "/x/node_modules/.bin/mcp-server-files", "/elsewhere"])
-    assert [entry_of(one, entries) is not None for one in (wrapper, leaf, other)] == [True, True, False]
+    assert [entry_of(one, entries, str) is not None for one in (wrapper, leaf, other)] == [True, True, False]
     with pytest.raises(UnreadableError):
         find_entries([], [tmp_path / "none.json"], home=tmp_path)
 
@@ -418,6 +420,33 @@ def test_a_spinning_one_and_an_open_database_are_seen(keeper: Keeper) -> None:
     assert tree.kind is ProcessClass.ORPHAN
     assert tree.harm.cpu_share > 0
     assert any(lock.endswith("notes.db") for lock in tree.harm.locks)
+    assert tree.harm.held == ()
+    assert tree.harm.cpu_s > 0
+
+
+def test_a_transaction_that_never_ends_keeps_others_out(keeper: Keeper) -> None:
+    path = keeper.folder / "stuck_server.py"
+    database = keeper.folder / "notes.db"
+    stuck = f"import sqlite3\nkept = sqlite3.connect({str(database)!r})\nkept.execute('begin exclusive')\n"
+    path.write_text(f"{stuck}open('up', 'w')\n{QUIET}", encoding="utf-8")
+    server = left(keeper, sys.executable, str(path))
+    keeper.until((keeper.folder / "up").exists, "the transaction")
+    tree = tree_of(seen(), server.pid)
+    assert tree is not None
+    assert [Path(held).name for held in tree.harm.held] == ["notes.db"]
+
+
+def test_a_watch_between_two_looks_proves_without_a_wait(keeper: Keeper) -> None:
+    """What `attach` does: its own time is the distance between the looks."""
+    server = left(keeper, sys.executable, quiet_server(keeper))
+    keeper.until(lambda: channel_of(server.pid).is_dead_both_ways, "its client is gone")
+    living = keeper.start(sys.executable, quiet_server(keeper), says="", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    short, long = Watched(2**30), Watched(2**30, at_least_s=0.0)
+    assert kind_of(short.end(), server.pid) is None
+    found = long.end()
+    assert kind_of(found, server.pid) is ProcessClass.ORPHAN
+    assert kind_of(found, living.pid) is None
+    assert kind_of(Watched(os.getpid(), at_least_s=0.0).end(), living.pid) is ProcessClass.LIVE
 
 
 def test_a_storm_of_forks_breaks_nothing(keeper: Keeper) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
-from taskdoctor.causes._readings import full_as_marks
-from taskdoctor.diagnosis.claiming import marks, spans
+from taskdoctor.causes._readings import full_as_marks, queued_for_threads
+from taskdoctor.diagnosis.claiming import beside, marks, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "executor-starvation"
@@ -24,7 +26,16 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             weight=0.8,
             say="{label} during {seconds} of waiting",
         ),
+        *_queued(timeline),
+        *beside(timeline, ID, Lane.EXECUTOR, say="late while {count} others waited ({label})"),
     )
+
+
+def _queued(timeline: Timeline) -> tuple[Claim, ...]:
+    """Waits in a queue while all threads were busy: it is the threads that they waited for."""
+    waits, _ = queued_for_threads(timeline)
+    only = replace(timeline, spans={Lane.EXECUTOR: waits})
+    return spans(only, ID, Lane.EXECUTOR, say="waited {seconds} while all threads were busy") if waits else ()
 
 
 def _full(turn: Turn) -> tuple[Said, ...]:

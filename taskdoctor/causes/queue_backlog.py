@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
-from taskdoctor.causes._readings import full_as_marks
+from taskdoctor.causes._readings import full_as_marks, queued_for_threads
 from taskdoctor.diagnosis.claiming import marks, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
@@ -13,7 +15,12 @@ FULL_S = 10.0  # a line that says "full" speaks for the seconds that led to it
 
 
 def claims(timeline: Timeline) -> tuple[Claim, ...]:
-    """Measured age in a queue; a full queue inside a stall."""
+    """Measured age in a queue, unless it was one for threads; a full queue inside a stall."""
+    for_threads, others = queued_for_threads(timeline)
+    if for_threads:
+        timeline = replace(
+            timeline, spans={**timeline.spans, Lane.QUEUE: others}, levels={**timeline.levels, Lane.QUEUE: ()}
+        )
     return (
         *spans(timeline, ID, Lane.QUEUE, say="an item waited {seconds} in a queue ({label})"),
         *marks(

@@ -178,6 +178,7 @@ def _processes(record: object) -> Processes | None:
         memory_bytes=int(_number(record["memory_bytes"])),
         cores=int(_number(record["cores"])),
         utc_offset_s=_number(record["utc_offset_s"]),
+        available_bytes=int(_number(record.get("available_bytes", 0))),
     )
 
 
@@ -231,8 +232,14 @@ def _signs(value: object) -> tuple[Sign, ...]:
 def _harm(record: object) -> Harm:
     if not isinstance(record, dict):
         raise TypeError("what it takes is missing")
-    rss_bytes, cpu_share = int(_number(record["rss_bytes"])), _number(record["cpu_share"])
-    return Harm(rss_bytes, cpu_share, _numbers(record["ports"]), _texts(record["locks"]))
+    return Harm(
+        rss_bytes=int(_number(record["rss_bytes"])),
+        cpu_share=_number(record["cpu_share"]),
+        ports=_numbers(record["ports"]),
+        locks=_texts(record["locks"]),
+        held=_texts(record.get("held", [])),
+        cpu_s=_number(record.get("cpu_s", 0.0)),
+    )
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -12,13 +12,15 @@ from taskdoctor.collectors.service import grouping
 from taskdoctor.collectors.service.address import Address
 from taskdoctor.collectors.service.assembling import Table, lags_s, snapshot
 from taskdoctor.collectors.service.channels import Channels, open_channels
+from taskdoctor.collectors.service.console import Console
 from taskdoctor.collectors.service.probe import Probe
+from taskdoctor.collectors.service.telnet import TermSession
 from taskdoctor.collectors.service.watching import Watch
 from taskdoctor.collectors.service.wire import ChannelError
 from taskdoctor.diagnosis import timeline
 from taskdoctor.diagnosis.stalls import loop_stalls
 from taskdoctor.errors import UsageError
-from taskdoctor.model import BlockedStack, Snapshot, Stall
+from taskdoctor.model import BlockedStack, Processes, Snapshot, Stall
 from taskdoctor.renderers.live import Progress, live_view
 from taskdoctor.renderers.words import duration, plain_text
 
@@ -77,33 +79,42 @@ def watch(plan: Plan) -> list[Snapshot]:
         )
     channels = open_channels(plan.address)
     patiently = False
+    second_look = _first_look(channels)
     try:
         seen, began_s, ended_s = _watched(plan, channels)
         patiently = True
     finally:
         channels.close(at_once=not patiently)
-    return [seen, *_children(channels), *_logs(plan, began_s, ended_s)]
+    return [seen, *_second_look(second_look), *_logs(plan, began_s, ended_s)]
 
 
-def _children(channels: Channels) -> Iterator[Snapshot]:
-    """The tool servers below the service, by one look: what it keeps beyond its sessions, what it left behind."""
+def _first_look(channels: Channels) -> Callable[[], Processes] | None:
+    """At the processes, before the watch: with a second look after it, what is left behind is proven at no wait."""
     if channels.target.pid is None:
-        return
-    from taskdoctor.collectors.processes.collecting import children_of, snapshot
+        return None
+    from taskdoctor.collectors.processes.collecting import Watched
 
-    below = children_of(channels.target.pid)
-    if below.trees:
-        yield snapshot(below)
+    return Watched(channels.target.pid).end
+
+
+def _second_look(look: Callable[[], Processes] | None) -> Iterator[Snapshot]:
+    """The tool servers below the service, and orphans: what it keeps beyond its sessions, what was left behind."""
+    from taskdoctor.collectors.processes.collecting import snapshot as table_snapshot
+
+    seen = look() if look is not None else None
+    if seen is not None and seen.trees:
+        yield table_snapshot(seen)
 
 
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     for note in channels.notes:
         _say(note)
-    probe = _installed(channels, deep=plan.deep) if channels.second is not None and not plan.read_only else None
+    can_have_one = isinstance(channels.port.session, TermSession)
+    probe = _installed(channels, deep=plan.deep) if can_have_one and not plan.read_only else None
     watching = Watch(channels, probe)
     try:
         if probe is None:
-            channels.open_web()
+            channels.open_beside()
         watching.start()
         _say(f"watching {channels.port.address} for {duration(plan.duration_s)}; Ctrl-C ends early with the verdict")
         _until_over(plan, channels, watching)
@@ -113,7 +124,7 @@ def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
         watching.stop()
         watching.hear_the_rest()
         if probe is not None and not watching.gone:
-            probe.remove(channels.command)
+            probe.remove()
     if watching.gone:
         _say(watching.gone)
     seen = snapshot(watching, channels, table=plan.table)
@@ -124,9 +135,9 @@ def _installed(channels: Channels, *, deep: bool) -> Probe | None:
     """The probe, announced; without one the watch goes on with what the port and the kernel tell."""
     made: list[Probe] = []
 
-    def install(run: Callable[[str], str]) -> None:
-        probe = Probe(run, deep=deep)
-        probe.install()
+    def install(console: Console) -> None:
+        probe = Probe(deep=deep)
+        probe.install(console)
         made.append(probe)
 
     try:

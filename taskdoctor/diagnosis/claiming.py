@@ -10,10 +10,11 @@ from statistics import median
 
 from taskdoctor.diagnosis.exposure import co_occurrence
 from taskdoctor.diagnosis.fingerprint import EQUAL, held_by_work
-from taskdoctor.diagnosis.growth import HELD, growths, owed_to
+from taskdoctor.diagnosis.growth import HELD, growths, lengthening, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.diagnosis.robust import quantile
 from taskdoctor.diagnosis.stalls import task_of
+from taskdoctor.diagnosis.timeline import sample
 from taskdoctor.model import Claim, Event, Evidence, Grade, Interval, Lane, Silence, Stall, StallKind, Timeline
 
 HOLDING_LANES = frozenset(
@@ -29,6 +30,7 @@ MEANINGFUL_S = 0.001
 GUESSED = ("measured-", "counted-", "generic-")  # kinds that are told from words and numbers, not from a known program
 SIDE_LANES = frozenset({Lane.DISK, Lane.STATE, Lane.TEARDOWN})  # work beside the operations, that may be in their way
 ENOUGH_BESIDE, BESIDE_RATIO = 4, 8.0
+BESIDE_S = 1.0
 TOGETHER_S = 0.3  # processes that were stopped go on within this
 TOGETHER_RATIO = 0.2
 TOGETHER_FROM_S = 1.0
@@ -98,7 +100,7 @@ def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> 
 def _normals(events: Sequence[Event], busy: Sequence[Interval]) -> dict[tuple[str, str], float]:
     """How long each kind of wait takes when nothing is late: the median outside of stalls, where there are enough."""
     calm: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for event in events:
+    for event in sample(events):
         if covered_s(Interval(event.start_s, event.end_s), busy) < 0.5 * (event.seconds or 0.0):
             calm[event.kind, event.label].append(event.seconds or 0.0)
     normals = {name: median(lengths) for name, lengths in calm.items() if len(lengths) >= ENOUGH_NORMAL}
@@ -176,7 +178,8 @@ def rising(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[Clai
             owed = Interval(event.end_s - owed_s, event.end_s)
             if owed_s > MEANINGFUL_S and covered_s(owed, late) > 0.9 * owed_s:
                 evidence = Evidence(text, str(growth.place), Grade.INFERRED)
-                claims.append(Claim(cause, owed, evidence, direct=strong))
+                guessed = growth.kind.startswith(GUESSED)
+                claims.append(Claim(cause, owed, evidence, direct=strong, guessed=guessed))
     return tuple(claims)
 
 
@@ -191,7 +194,7 @@ def grown_work(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[
         names = _grown_names(growth.label)
         text = say.format(label=growth.label, first=f"{growth.first:g}", last=f"{growth.last:g}")
         for event in (event for lane in HELD for event in timeline.spans.get(lane, ())):
-            if names.isdisjoint(_running_names(event.key)):
+            if names.isdisjoint(_running_names(event.key)) and not _names_it(event.key, growth.label):
                 continue
             share = 1.0 - growth.first / max(growth.level_at(event.start_s), 1.0)
             owed_s = share * (event.seconds or 0.0)
@@ -201,14 +204,36 @@ def grown_work(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[
     return tuple(claims)
 
 
+def longer_each_time(
+    timeline: Timeline, cause: str, belongs: Callable[[Event], bool] = lambda _: True, *, say: str
+) -> tuple[Claim, ...]:
+    """Code that held the loop for longer each time owns what is beyond its first times: what it goes through grows.
+
+    `say` has the fields {label} {first} {last}.
+    """
+    claims = []
+    for event, first_s, last_s, owed_s in lengthening(timeline, belongs):
+        if owed_s > MEANINGFUL_S:
+            label = event.label or event.site
+            text = say.format(label=label, first=duration_text(first_s), last=duration_text(last_s))
+            evidence = Evidence(f"{text} ({event.site})", str(event.place))
+            claims.append(Claim(cause, Interval(event.end_s - owed_s, event.end_s), evidence, weight=0.9))
+    return tuple(claims)
+
+
 def _grown_names(label: str) -> set[str]:
     """`tasks of Outbox._deliver() ...` is the code of `Outbox._deliver`; `History._messages` is that of `History`."""
     coroutine = label.removeprefix("tasks of ").partition("()")[0]
     return {coroutine} if label.startswith("tasks of ") else {label.partition(".")[0]}
 
 
+def _names_it(key: str, label: str) -> bool:
+    """Whether the line that ran names the container itself: a list of a module has no class whose code it could be."""
+    return label.rpartition(".")[2] in key.partition(" | ")[2].split()
+
+
 def _running_names(key: str) -> set[str]:
-    names = key.split()
+    names = key.partition(" | ")[0].split()
     return {*names, *(name.partition(".")[0] for name in names if "." in name)}
 
 
@@ -227,6 +252,8 @@ def stopped_together(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim
             and abs(other.seconds - gap.seconds) <= max(TOGETHER_RATIO * gap.seconds, gap.uncertainty_s)
         ]
         writers = {(other.place.source, other.worker if other.worker.isdigit() else "") for other in same}
+        numbered = {source for source, worker in writers if worker}
+        writers -= {(source, "") for source in numbered}  # lines of one of those, without its number
         if len(writers) >= 2 and gap.seconds >= TOGETHER_FROM_S:
             text = say.format(seconds=duration_text(gap.seconds), count=len(writers))
             evidence = Evidence(text, str(gap.place), Grade.INFERRED)
@@ -249,6 +276,24 @@ def as_long_as_silence(
     )
 
 
+def beside(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Claim, ...]:
+    """Operations that were late while others are known to have waited in this lane: as a rule for the same thing.
+
+    Inferred, and only where several have waited long. `say` has {label} {count}.
+    """
+    waits = [event for event in timeline.spans.get(lane, ()) if (event.seconds or 0.0) >= BESIDE_S and event.aligned]
+    if len(waits) < ENOUGH_BESIDE:
+        return ()
+    waiting = union(Interval(event.start_s, event.end_s) for event in waits)
+    text = say.format(label=waits[0].label or waits[0].kind, count=len(waits))
+    return tuple(
+        Claim(cause, stall.interval, Evidence(text, str(stall.place), Grade.INFERRED), 0.8, direct=False, guessed=True)
+        for stall in timeline.stalls
+        if stall.kind is StallKind.OPERATION
+        and covered_s(stall.interval, waiting) >= 0.5 * max(stall.interval.seconds, MEANINGFUL_S)
+    )
+
+
 def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Claim, ...]:
     """Moments after which everything falls silent: a detector writes its line before the call that it has caught."""
     marks = timeline.marks.get(lane, ())
@@ -259,9 +304,17 @@ def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[
         for mark in marks
         if abs(mark.at_s - (gap.end_s - gap.silent_s)) <= 0.05 + gap.uncertainty_s
     ]
-    if len(found) < EQUAL:
+    caught = [(mark, Interval(gap.start_s, gap.end_s)) for mark, gap in found]
+    caught += [
+        (mark, stall.interval)
+        for stall in timeline.stalls
+        if stall.kind is StallKind.LOOP
+        for mark in marks
+        if mark.site and abs(mark.at_s - stall.interval.start_s) <= max(1.0, mark.uncertainty_s)
+    ]
+    if len(caught) < EQUAL:
         return ()
-    return tuple(_claim(cause, mark, Interval(gap.start_s, gap.end_s), 0.9, say) for mark, gap in found)
+    return tuple(_claim(cause, mark, interval, 0.9, say) for mark, interval in caught)
 
 
 def unmeasured(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim, ...]:

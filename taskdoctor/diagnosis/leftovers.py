@@ -117,6 +117,12 @@ def _retained(tree: ProcessTree, told: Unclosed | None) -> ProcessTree:
     return replace(tree, kind=ProcessClass.RETAINED, signs=(*tree.signs, sign))
 
 
+def offset_s(timeline: Timeline) -> float:
+    """How far the clock of the log is ahead of that of the process table."""
+    seen = timeline.processes
+    return _offset_s(timeline, seen, of(seen, *STARTED)) if seen is not None else 0.0
+
+
 def _offset_s(timeline: Timeline, processes: Processes, trees: Sequence[ProcessTree]) -> float:
     """A log without a zone is in the machine's own: the offset that its sessions fit under."""
     marks = [event.at_s for event in _openings(timeline)]

@@ -11,6 +11,7 @@ from taskdoctor.diagnosis.growth import growths, open_over_time, series_of
 from taskdoctor.diagnosis.intervals import covered_s, union
 from taskdoctor.diagnosis.robust import kendall, quantile
 from taskdoctor.diagnosis.stalls import Work
+from taskdoctor.diagnosis.timeline import sample
 from taskdoctor.model import (
     Claim,
     Connections,
@@ -73,7 +74,7 @@ def _operation(
     loop_shares: Sequence[Share],
     timeline: Timeline,
 ) -> Operation:
-    ordered = sorted(event.seconds or 0.0 for event in group.events)
+    ordered = sorted(event.seconds or 0.0 for event in sample(group.events))
     slowest = sorted(group.events, key=lambda e: (-(e.seconds or 0.0), e.at_s))[:SHOWN_SLOW]
     late = [event for event in slowest if group.limit_s is not None and (event.seconds or 0.0) > group.limit_s]
     tally = next((t for t in timeline.tallies if t.kind == group.events[0].kind), None)
@@ -83,7 +84,7 @@ def _operation(
         normal_s=group.normal_s,
         p50_s=quantile(ordered, 0.5),
         p95_s=quantile(ordered, 0.95),
-        max_s=ordered[-1],
+        max_s=slowest[0].seconds or 0.0,
         histogram=histogram(ordered),
         slow=tuple(_slow(event, owners, loop, loop_shares, timeline) for event in late or slowest[:3]),
         sampled=tally is not None and tally.kept < tally.count,

@@ -14,7 +14,7 @@ from itertools import accumulate
 from taskdoctor.diagnosis.fingerprint import held_by_work
 from taskdoctor.diagnosis.intervals import covered_s, union
 from taskdoctor.diagnosis.robust import clustered, correlation, late_above, quantile
-from taskdoctor.diagnosis.timeline import held
+from taskdoctor.diagnosis.timeline import held, sample
 from taskdoctor.model import Event, Interval, Lane, Place, Stall, StallKind, Timeline
 
 RUN_QUEUE = "run queue"  # label of readings that sum waits of all threads since the last one: no stall by themselves
@@ -22,7 +22,8 @@ LOOP_STALL_S = 0.2  # shorter blocks are scheduling jitter on a busy machine
 EXCESS_S = 1.0  # an operation is late when this much beyond normal ...
 SHORT_EXCESS_S = 0.5  # ... or this much, when that is many times the normal
 SHORT_RATIO = 5.0
-RISING = 0.7  # rank correlation with time from which lengths are growing, not varying
+RISING, CLEARLY_RISING = 0.7, 0.9  # rank correlation with time from which lengths are growing: of many, of few
+LIVE_DISK = "live-disk"  # files gone through in a thread, as a watch saw it
 ENOUGH = 8  # comparable operations that make a normal
 CROWD = 0.4  # more than this share "late", mixed evenly, may be a second mode (with tools, without) ...
 CROWD_RATIO = 4.0  # ... unless far beyond normal
@@ -125,11 +126,13 @@ def _told_once(named: dict[tuple[Lane, str, str], list[Event]]) -> dict[tuple[La
 
 
 def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
-    seconds = [event.seconds or 0.0 for event in events]
-    normal_s, limit_s = late_above(_before_it_grew(events))
-    if len(events) < ENOUGH:
+    compared = sample(events)
+    seconds = [event.seconds or 0.0 for event in compared]
+    resolution_s = min((event.uncertainty_s for event in events if event.kind == LIVE_DISK), default=0.0)
+    normal_s, limit_s = late_above(_before_it_grew(compared), resolution_s=resolution_s)
+    if len(compared) < ENOUGH:
         return Work(name, tuple(events), normal_s if slow_s is None else min(seconds), slow_s)
-    flags = [_is_late(event.seconds or 0.0, normal_s, limit_s) for event in sorted(events, key=lambda e: e.at_s)]
+    flags = [_is_late(event.seconds or 0.0, normal_s, limit_s) for event in sorted(compared, key=lambda e: e.at_s)]
     if not clustered(flags):
         limit_s = max(limit_s, _second_mode_s(seconds, normal_s, flags))
     if slow_s is not None:
@@ -154,8 +157,11 @@ def _before_it_grew(events: Sequence[Event]) -> list[float]:
     """The lengths that make the normal: those of the first quarter, where they rise all the time."""
     ordered = sorted(events, key=lambda event: event.at_s)
     lengths = [event.seconds or 0.0 for event in ordered]
-    rising = len(lengths) >= 3 * ENOUGH and correlation(list(enumerate(lengths))) >= RISING
-    return lengths[: len(lengths) // 4] if rising else lengths
+    if len(lengths) < ENOUGH:
+        return lengths
+    sure = len(lengths) >= 3 * ENOUGH or all(event.kind == LIVE_DISK for event in ordered)
+    needed = RISING if sure else CLEARLY_RISING
+    return lengths[: len(lengths) // 4] if correlation(list(enumerate(lengths))) >= needed else lengths
 
 
 def _is_late(seconds: float, normal_s: float, limit_s: float) -> bool:

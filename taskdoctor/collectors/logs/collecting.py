@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from multiprocessing import get_context
 
+from taskdoctor.collectors.logs.brackets import KIND as BRACKETED
+from taskdoctor.collectors.logs.brackets import bracketed
 from taskdoctor.collectors.logs.clocks import shifts
 from taskdoctor.collectors.logs.event import LogEvent, all_events
 from taskdoctor.collectors.logs.following import follow
@@ -27,7 +29,7 @@ from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
 from taskdoctor.collectors.logs.thinning import SAMPLE_CELLS, thinning
 from taskdoctor.errors import UsageError
-from taskdoctor.model import Event, Gap, Interval, Place, Silence, Snapshot, Source, Tally
+from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Silence, Snapshot, Source, Tally
 
 SMALL_BYTES = 16 * 1024 * 1024  # up to here every line is parsed
 PIECES = 16  # of a big file: enough for a few workers to end at the same time; within these bounds
@@ -311,9 +313,15 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
             names[seen.file],
             before,
             thinned=seen.kind in thinned,
+            outlier=seen.order in outliers,
         )
         for reservoir in whole.reservoirs.values()
+        for outliers in (reservoir.outliers(),)
         for seen in reservoir.events()
+    ]
+    found += [
+        _step(quiet, lane, told, names, before, shift_s.get(quiet.file, 0.0))
+        for quiet, lane, told in bracketed(whole.quiet)
     ]
     return Snapshot(
         collector="logs",
@@ -357,7 +365,13 @@ def _lines_before(edges: Iterable[Edge]) -> dict[tuple[int, int], int]:
 
 
 def _event(
-    seen: Seen, kind: LogEvent | Subject, name: str, before: dict[tuple[int, int], int], *, thinned: bool
+    seen: Seen,
+    kind: LogEvent | Subject,
+    name: str,
+    before: dict[tuple[int, int], int],
+    *,
+    thinned: bool,
+    outlier: bool,
 ) -> Event:
     return Event(
         at_s=seen.at_s,
@@ -376,6 +390,24 @@ def _event(
         pair=kind.pair,
         aligned=seen.aligned,
         uncertainty_s=seen.resolution_s,
+        is_outlier=outlier,
+    )
+
+
+def _step(
+    quiet: Quiet, lane: Lane, told: str, names: Sequence[str], before: dict[tuple[int, int], int], shift_s: float
+) -> Event:
+    """What held the loop in a silence, by the lines around it."""
+    return Event(
+        at_s=quiet.end_s + shift_s,
+        kind=BRACKETED,
+        lane=lane,
+        form=Form.SPAN,
+        place=Place(names[quiet.file], before[quiet.file, quiet.piece] + quiet.line),
+        seconds=quiet.end_s - quiet.start_s,
+        label=told,
+        worker=quiet.worker,
+        uncertainty_s=quiet.resolution_s,
     )
 
 

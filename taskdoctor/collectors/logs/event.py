@@ -159,14 +159,16 @@ _NUMBERS = (*_FACTORS, "duration", "value", "collected", "size", "mb", "sum")
 _UNITS_S = (
     (("ns", "nanosecond", "纳秒"), 1e-9),
     (("us", "µs", "μs", "usec", "microsecond", "微秒"), 1e-6),
-    (("ms", "msec", "milli", "millisecond", "毫秒"), 1e-3),
-    (("s", "sec", "second", "秒", "秒钟"), 1.0),
+    (("ms", "msec", "milli", "millisecond", "毫秒", "ミリ秒", "мс"), 1e-3),
+    (("s", "sec", "second", "seconde", "segundo", "sek", "sekunden", "秒", "秒钟", "с", "сек", "секунд"), 1.0),
     (("m", "min", "minute", "分", "分钟"), 60.0),
     (("h", "hr", "hour", "小时", "时"), 3600.0),
     (("d", "day", "天"), 86400.0),
 )
 _UNIT_S = {name: factor for names, factor in _UNITS_S for name in names}
-_LENGTH = re.compile(r"\s*(\d[\d,]{0,14}(?:\.\d{1,12})?|\.\d{1,12})\s?([A-Za-zµμ]{1,12}|[\u4e00-\u9fff]{1,2})[\s,]?")
+_LENGTH = re.compile(
+    r"\s*(\d[\d,]{0,14}(?:\.\d{1,12})?|\.\d{1,12})\s?([A-Za-zµμ]{1,12}|[а-я]{1,6}|ミリ秒|[\u4e00-\u9fff]{1,2})[\s,]?"
+)
 _CLOCK = re.compile(r"(?:(?:(\d{1,4}) days?, )?(\d{1,4}):)?(\d{1,2}):(\d\d(?:\.\d{1,9})?)")
 _SIZE = re.compile(r"\s*([\d,]{1,18}(?:\.\d{1,6})?)\s?([kKMGT]?)(i?)([bB]?)")
 _SIZE_POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}

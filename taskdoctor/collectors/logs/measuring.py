@@ -21,15 +21,20 @@ from typing import NamedTuple
 from taskdoctor.collectors.logs.event import Fields, is_foreign, normalised, parse_duration
 from taskdoctor.collectors.logs.subjects import (
     BUSY,
+    CONNECT,
     COUNTS,
     CPU_TIME,
     FULL_POOL,
     FULL_THREADS,
+    GAUGE,
     HTTP,
     LENGTHS,
+    LOOP_LAG,
     OPERATION,
+    POOL,
     QUEUE,
     REACHED,
+    SAVING,
     THREADS,
     Subject,
 )
@@ -49,13 +54,13 @@ MOST = 1e12  # a higher count is an id
 _UNIT = (
     r"(?:ms|msecs?|milliseconds?|millis|us|µs|μs|ns|s|secs?|seconds?|m|mins?|minutes?|h|hours?)"
     r"(?![A-Za-z0-9_/])"
-    r"|毫秒|微秒|秒钟?|分钟"
+    r"|毫秒|微秒|ミリ秒|秒钟?|分钟|[Ss]ek(?:unden)?(?![a-z])|segundos|secondes|мс(?!\w)|сек\w*|с(?!\w)"
 )
 # A quick look: can any number be one of these? Every branch begins with a digit, which is quick to find.
 HINT = re.compile(
     r"[0-9](?:(?<=[=:：][0-9])|(?<=[=:：][\"' ][0-9])|(?<=[hkstp] [0-9])|(?<=[\u4e00-\u9fff][0-9])"
     r"|(?<=[\u4e00-\u9fff] [0-9])"
-    r"| ?(?:[mnuµμ]?s|sec|min|milli|[mh](?![a-z])|秒|毫秒|微秒|分钟|%)|/[0-9]"
+    r"| ?(?:[mnuµμ]?s|sec|min|milli|[mh](?![a-z])|秒|毫秒|微秒|ミリ秒|分钟|[SsС]e[kg]|мс|с|%)|/[0-9]"
     r"| (?:[a-z]{3,12} ){0,2}(?:task|session|queue|pending|busy|entr|message|object|client|connection|file"
     r"|thread|item|page))"
 )
@@ -67,9 +72,9 @@ _RUN = re.compile(r"(?<![A-Za-z_0-9])(?<![A-Za-z]-)[0-9]+")
 _LIMITED = re.compile(r"(?:^|HTTP|status|code|error|got|returned|[=:])\W{0,3}429\b|\b429 (?:Too|from|by|on|received)")
 
 _NUMBER = r"[0-9][0-9,]{0,14}(?:\.[0-9]{1,9})?"
-# `key=12.3`, `"key": "12.3 s"`, `key: 12 ms`, `忙=1/4`
+# `key=12.3`, `"key": "12.3 s"`, `key: 12 ms`, `忙=1/4`, `len(key())=12`
 _KEYED = re.compile(
-    r"(?P<key>[A-Za-z_\u4e00-\u9fff][\w.-]{0,48})[\"']?\s?[=:：]\s?[\"']?"
+    r"(?P<key>[^\W\d][\w.-]{0,48})[()]{0,3}[\"']?\s?[=:：]\s?[\"']?"
     rf"(?P<number>{_NUMBER})(?:/(?P<of>[0-9]{{1,9}}))?(?:\s?(?P<unit>{_UNIT})(?!\s?[=:]))?(?![\w.:%-]|/[0-9]|\s?%)"
 )
 _FREE = re.compile(
@@ -81,7 +86,8 @@ _COUNTED = re.compile(
     r" (?P<name>[a-z]{3,16}(?: [a-z]{3,16}){0,2})"
 )
 _NAMED = re.compile(
-    r"(?P<name>[a-z]{3,16}(?: [a-z]{3,16})?|[\u4e00-\u9fff]{1,5}数) (?:is |now |at )?"
+    r"(?P<name>[a-z]{3,16}(?: [a-z]{3,16})?|[\u4e00-\u9fff]{1,5}数|[а-я]{4,16}|[A-ZÄÖÜ][a-zäöüß]{4,16})"
+    r" (?:is |now |at )?"
     r"(?P<number>[0-9][0-9,]{0,14})(?:(?:/| of )(?P<of>[0-9]{1,9}))?(?![\w.:/-])"
 )
 _ACCESS = re.compile(r"\b(?P<label>(?:GET|POST|PUT|DELETE|PATCH|HEAD|WS) /\S*)")
@@ -100,6 +106,7 @@ _STAGES = (
     ("queue|queued|sat|inbox|backlog", "queue"),
     ("db|sql|query|database|redis", "database"),
     ("tool|mcp", "tool"),
+    ("save|saving|persist|spool|disk|fsync|checkpoint", "saving"),
 )
 _STAGE_OF = tuple((re.compile(rf"(?:{words})(?:_?(?:time|s|sec|secs|seconds))?\Z"), name) for words, name in _STAGES)
 _KEY_UNITS_S = (("mi", 1e-3), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("s", 1.0))
@@ -124,7 +131,7 @@ _SETTING = re.compile(
     r"[\w ]{0,12}[\s=:：(~≈<>]{0,3}(?:of |is |to |in |for )?$"
 )
 _SETTING_KEY = re.compile(
-    r"(?:timeout|interval|ttl|limit|threshold|uptime|timestamp|since\w*|(?:^|[^A-Za-z])(?:max|min|expires?(?:_in)?|period"
+    r"(?:(?:^|[^A-Za-z])per_?(?:s|sec|second|m|min|minute)|timeout|interval|ttl|limit|threshold|uptime|timestamp|since\w*|(?:^|[^A-Za-z])(?:max|min|expires?(?:_in)?|period"
     r"|deadline"
     r"|keep_?alive|started|port|pid|id|seed|version|status|code|line|attempts?|retries|p[0-9]{1,3}|avg[0-9]*"
     r"|mean|median"
@@ -132,18 +139,35 @@ _SETTING_KEY = re.compile(
     r"(?:_?(?:ms|s|sec|seconds))?$",
     re.IGNORECASE,
 )
+# What only counts on, or is counted since the start.
+_SEQUENCE = re.compile(
+    r"(?:^|[_.])(?:seq|n|no|num|nr|id|step|tick|beat|cycle|round|iter\w*|up|count(?:er)?|total|sent|out|in|recv|received"
+    r"|handled|processed|done|ok|served|requests?|reqs?|turns?|events?|hits|misses|errors?|fail\w*|bytes|finished"
+    r"|completed|accepted|created|opened|closed|ended|seen|ts|time)$",
+    re.IGNORECASE,
+)
 _SETTING_BEHIND = re.compile(
-    r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until)(?![a-z])"
+    r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until|up)(?![a-z])"
+)
+_LATE_BEHIND = re.compile(r"\s?(?:too )?(?:late|overdue|behind|zu spät|en retard|de retraso|tarde|遅れ|опозд|晚)(?!\w)")
+_LAG_KEY = re.compile(r"(?:lag|late|lateness|drift|delay(?:ed)?)(?:_(?:ms|s|secs?|seconds))?")
+_BEAT = re.compile(
+    r"(?:(?<![a-z])(?:heart)?(?:beat|tick|timer|pulse|watchdog|takt|wecker|sweep|metronome|periodic|latido|battement"
+    r"|liveness|alive|vitals|monitor))"
+    r"|(?<![a-z])loop|пульс|таймер|ハートビート|タイマー|心跳|定时"
 )
 _WHOLE = re.compile(
     r"(?<![\w])(?:total|overall|wall|elapsed|duration|took|合計|总计|总耗时|gesamt)(?:_s)?=[0-9]+\.[0-9]"
 )
 _WHOLE_KEY = re.compile(r"(?:total|overall|e2e|wall|合計|总计)(?:_?(?:time|duration|ms|s|secs?|seconds))*\Z")
 _PART_KEY = re.compile(r"[a-z]_(?:ms|s|secs?|seconds)[\"']?[=:]")
+_TRANSFER = re.compile(r"(?<![a-z])(?:ttfb|tls|handshake|first_?byte|starttransfer)", re.IGNORECASE)
+_PAIRS = re.compile(r"[\w.-]{1,40}=\S* ?")
 _CLAUSE = re.compile(r"[,;|，；。]|(?<=\S) - ")
 _COUNT_WORDS = re.compile(
     r"task|session|queue|pending|busy|entr|message|object|client|connection|file|thread|worker|descriptor|backlog|depth"
-    r"|process|job|fds|item|任务|队列|会话|缓存"
+    r"|process|job|fds|item|任务|队列|会话|缓存|children"
+    r"|задач|очеред|сесси|файл|соедин|Aufgabe|Sitzung|Datei|Eintr|Warteschlange|Verbindung"
 )
 # The first number that is a word of its own: what stands before it is what the line is about.
 _FIRST = re.compile(r"(?<![\w-])[0-9]|[=:：] ?[\"']?[0-9]|(?<=[\u4e00-\u9fff])[0-9]")
@@ -151,6 +175,7 @@ _PURPOSE = re.compile(
     rf"{_NUMBER}\s?(?:{_UNIT})?[ (]{{0,2}}(?:waiting |wait |spent )?(?:for|on|in|to|waiting|of"
     rf"|before|until|acquiring) [^,;|，；。]{{0,60}}"
 )
+_WAITING = re.compile(r"(?<![a-z])(?:pending|waiting|unsent|buffered|in[ _]line)|积压|待处理")
 _AGE_KEY = re.compile(r"(?:^|_)(?:age|oldest)(?:_|$)")
 _NAMES = re.compile(r"\b(?:server|tool|tool_name|model|host|peer|provider|endpoint)[\"']?[=:]\s?[\"']?([\w./:-]{1,40})")
 _THREAD_WORDS = re.compile(r"thread|worker|executor|线程")
@@ -241,13 +266,27 @@ def _readings(template: str, logger: str, limited: bool) -> tuple[Reading, ...]:
     starts = [match.start() for match in _RUN.finditer(template)]
     found: dict[tuple[Lane, Form, str], Reading] = {}
     meanings = sorted(_meanings(template, logger, limited), key=_is_a_part)
+    meanings += _gauges(template, meanings)
     for subject, label, number in (*_marks(template), *meanings):
         place = _place(starts, number.start, number.end)
         of = None if number.of is None else _place(starts, *number.of)
         if place is not None and (of is not None or number.of is None) and not is_foreign(template, number.start):
             reading = Reading(subject, label, place, number.factor, of)
-            found.setdefault((subject.lane, subject.form, subject.kind), reading)
+            found.setdefault((subject.lane, subject.form, label if subject is GAUGE else subject.kind), reading)
     return tuple(found.values())
+
+
+def _gauges(template: str, known: Sequence[tuple[Subject, str, Number]]) -> Iterator[tuple[Subject, str, Number]]:
+    """Numbers with names of the service's own, beside a count that is known: a line that tells how much there is."""
+    if not any(subject.form is Form.LEVEL and number.key for subject, _, number in known):
+        return
+    taken = {number.start for _, _, number in known}
+    for match in islice(_KEYED.finditer(template), 2 * MOST_NUMBERS):
+        start, end = match.span("number")
+        key = match["key"]
+        plain = match["unit"] is None and match["of"] is None and _factor_of(key, match["number"]) is None
+        if plain and start not in taken and not _SEQUENCE.search(key) and not _SETTING_KEY.search(key):
+            yield GAUGE, key, Number(start, end, False, None, None, key, start)
 
 
 def _is_a_part(meaning: tuple[Subject, str, Number]) -> bool:
@@ -339,7 +378,8 @@ def _keyed(match: re.Match[str], clause: int, *, staged: bool) -> Number | None:
 def _stage(key: str) -> Subject | None:
     """What a stage of an operation waits for, by its bare key."""
     name = next((name for words, name in _STAGE_OF if words.match(key.lower())), None)
-    return None if name is None else next(subject for subject in LENGTHS if subject.kind == f"measured-{name}")
+    known = (*LENGTHS, SAVING)
+    return None if name is None else next(subject for subject in known if subject.kind == f"measured-{name}")
 
 
 def _factor_of(key: str, number: str) -> float | None:
@@ -356,17 +396,19 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
     clause = text[max(0, number.start - CONTEXT_CHARS, number.clause) : number.start].lower()
     key = number.key.lower()
     said = clause[: clause.rfind(key)] if key else clause.rstrip()
-    if _AGE_KEY.search(key) and not QUEUE.named_in(text.lower()):
+    if _is_lag_of_beat(number, text, logger):
+        return LOOP_LAG
+    if _AGE_KEY.search(key) and not QUEUE.named_in(text.lower()) and not _WAITING.search(text.lower()):
         return None  # how old the oldest of something is, says nothing of waiting, unless it stands in a queue
     if text.startswith(IDLE) or _SETTING.search(said) or _SETTING_BEHIND.match(text, number.end):
         return None
     if CPU_TIME.named_in(_words(key) if key else said[-16:]):
         return CPU_TIME
     if key and number.factor == 1.0 and _WHOLE.search(text) and (stage := _stage(number.key)) is not None:
-        return stage
+        return CONNECT if stage is POOL and _TRANSFER.search(text) else stage
     if _WHOLE_KEY.match(key) and _PART_KEY.search(text.lower().replace(key, "", 1)):
         return OPERATION  # beside a part of it, whatever its line speaks of
-    own = _named(LENGTHS, _words(key)) if key and not _MEASURE_KEY.match(key) else None
+    own = (_named(LENGTHS, _words(key)) or _saving(key)) if key and not _MEASURE_KEY.match(key) else None
     if own is not None:
         return own
     access = _ACCESS.search(text)
@@ -374,15 +416,33 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
         return OPERATION
     first, behind = _FIRST.search(text), _PURPOSE.match(text, number.start)
     head = text[: first.start() if first is not None else number.start][:CONTEXT_CHARS]
+    module = re.sub(r"[\W_]+", " ", f"{logger} {_PAIRS.sub('', clause)}").strip()
     contexts = (clause, behind[0] if behind is not None else "", head, " 429" if limited else "")
     found = (_named(LENGTHS, context.lower()) for context in contexts)
-    return next((subject for subject in found if subject is not None), None) or _of_logger(logger) or OPERATION
+    named = next((subject for subject in found if subject is not None), None)
+    if (named is None or named.lane is Lane.UPSTREAM) and POOL.named_in(module.lower()):
+        return POOL  # `shop.db: checkout 12ms`
+    return named or _of_logger(logger) or OPERATION
+
+
+def _is_lag_of_beat(number: Number, text: str, logger: str) -> bool:
+    """How late a beat came: `pulse lag=1156ms`, `heartbeat came 2.3 s late`."""
+    told = _LAG_KEY.fullmatch(number.key.lower()) or _LATE_BEHIND.match(text, number.end)
+    return told is not None and _BEAT.search(f"{logger} {text[: number.start]}".lower()) is not None
+
+
+def _saving(key: str) -> Subject | None:
+    """What only its key says: `save_s=9.47`; in a sentence, saving is too common a word."""
+    stage = _stage(key)
+    return stage if stage is not None and stage.kind == SAVING.kind else None
 
 
 def _of_logger(logger: str) -> Subject | None:
-    """What a module is called after; one called `api` or `rpc` is as a rule the service's own front, not a peer."""
+    """What a module is called after; `api` or `rpc` is as a rule the service's own front, not a peer, and `rate_limit`
+    what it allows to others.
+    """
     subject = _named(LENGTHS, _words(logger).lower())
-    return None if subject is HTTP else subject
+    return None if subject is None or subject is HTTP or subject.lane is Lane.BACKOFF else subject
 
 
 def _words(key: str) -> str:
@@ -408,6 +468,9 @@ def _count_of(number: Number, text: str) -> Subject | None:
 
 def _full(number: Number, lower: str) -> Subject | None:
     near = lower[max(0, number.start - 30) : number.start + 40]
+    keyed = number.key.lower()
+    if _THREAD_WORDS.search(keyed) and lower[: number.start].rstrip("=:\"' ").endswith(keyed):
+        return FULL_THREADS  # `worker_threads=4/4`; `2/2 workers started` is another thing
     if not _IN_USE.search(near):
         return None
     if _THREAD_WORDS.search(near):

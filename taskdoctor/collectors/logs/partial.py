@@ -98,6 +98,10 @@ class Reservoir:
     def events(self) -> list[Seen]:
         return sorted({seen.order: seen for seen in [*self.kept, *self.longest]}.values(), key=lambda s: s.order)
 
+    def outliers(self) -> set[tuple[float, int, int, int, str]]:
+        """By their order, the events that are there for their length only: no part of the sample."""
+        return {seen.order for seen in self.longest} - {seen.order for seen in self.kept}
+
 
 @lru_cache(maxsize=512)
 def level_of(stretch: int) -> int:
@@ -161,6 +165,11 @@ class Quiet(NamedTuple):
     burst_lines: int
     silent_s: float
     resolution_s: float
+    before: str = ""  # the step told right before a held one, and how many of the lines around tell of it
+    before_count: int = 0
+    after: str = ""
+    after_count: int = 0
+    lines: int = 0
 
 
 @dataclass(slots=True)

@@ -88,6 +88,7 @@ class Scanner:
         self._first_s: float | None = None
         self._latest_s: float | None = None
         self._last_s: float | None = None  # of the line before
+        self._dated_s: float | None = None  # of the last line with a date, where only some have none
         self._days = 0  # midnights passed, in a log whose stamps have no date
         self._time_of_day_s: float | None = None
         self._lengths = Lengths()
@@ -186,7 +187,10 @@ class Scanner:
     def _dated(self, line: Line) -> Line:
         """A time of day on the day that the lines before it have come to: the clock going far back is midnight."""
         if line.at_s is None or not dateless(line.format):
+            self._dated_s = line.at_s if line.at_s is not None else self._dated_s
             return line
+        if self._dated_s is not None:  # others have a date: it is the nearest such time
+            return line._replace(at_s=line.at_s + round((self._dated_s - line.at_s) / DAY_S) * DAY_S)
         if self._time_of_day_s is not None and line.at_s < self._time_of_day_s - MIDNIGHT_S:
             self._days += 1
         self._time_of_day_s = line.at_s
@@ -399,7 +403,10 @@ class Scanner:
         resolution_s = partial.resolution_of(file) or 0.001
         rhythm = silence.beats(stream, resolution_s)
         partial.beats |= {(file, beat.template) for beat in rhythm[:8]}
-        for pause in silence.pauses(stream, resolution_s, rhythm):
+        pauses = silence.pauses(stream, resolution_s, rhythm)
+        around = {step for pause in pauses for step in (pause.before, pause.after)} - {""}
+        steps = Counter(step for line in stream if (step := silence.step(line.template)) in around) if around else {}
+        for pause in pauses:
             partial.quiet.append(
                 Quiet(
                     pause.start_s,
@@ -413,6 +420,11 @@ class Scanner:
                     pause.burst_lines,
                     pause.silent_s,
                     resolution_s,
+                    pause.before,
+                    steps.get(pause.before, 0),
+                    pause.after,
+                    steps.get(pause.after, 0),
+                    len(stream),
                 )
             )
 

@@ -36,7 +36,7 @@ class Stamp(NamedTuple):
 
 
 def iso(text: bytes, reference_s: float) -> float | None:
-    """`2026-03-04 10:11:12`, with T, slashes or ` - ` between, and a zone after it."""
+    """`2026-03-04 10:11:12`, with T, slashes, points or ` - ` between, and a zone after it."""
     return _instant(text[:4], text[5:7], text[8:10], text[10:])
 
 
@@ -51,12 +51,12 @@ def compact_year(text: bytes, reference_s: float) -> float | None:
 
 
 def named_month(text: bytes, reference_s: float) -> float | None:
-    """`04/Mar/2026:10:11:12 +0000`, `04-Mar-2026 10:11:12`."""
+    """`04/Mar/2026:10:11:12 +0000`, `04-Mar-2026 10:11:12`, `04 Mar 2026 10:11:12`."""
     return _instant(text[7:11], text[3:6], text[:2], text[11:])
 
 
 def day_first(text: bytes, reference_s: float) -> float | None:
-    """`04/03/2026 10:11:12`; month first where it can only be that."""
+    """`04/03/2026 10:11:12`, `04.03.2026 10:11:12`; month first where it can only be that."""
     day_month = _instant(text[6:10], text[3:5], text[:2], text[10:])
     return day_month if day_month is not None else _instant(text[6:10], text[:2], text[3:5], text[10:])
 
@@ -102,7 +102,7 @@ def any_date(text: bytes, reference_s: float) -> float | None:
         return iso(text, reference_s)
     if text[3:5].isalpha():
         return named_month(text, reference_s)
-    return day_first(text, reference_s) if text[2:3] == b"/" else month_day(text, reference_s)
+    return day_first(text, reference_s) if text[2:3] in b"/." else month_day(text, reference_s)
 
 
 def fraction_s(digits: bytes) -> float:
@@ -127,7 +127,7 @@ def read(value: object, reference_s: float) -> Stamp | None:
 
 _TEXT = re.compile(
     rb"(?:(?P<iso>[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[Tt ][0-9:]{5,8})"
-    rb"|(?P<named>[0-9]{2}[/-][A-Za-z]{3}[/-][0-9]{4}[: ][0-9:]{8})"
+    rb"|(?P<named>[0-9]{2}[/ -][A-Za-z]{3}[/ -][0-9]{4}[: ][0-9:]{8})"
     rb"|(?P<syslog>[A-Za-z]{3} [ 0-9]?[0-9] [0-9:]{8})|(?P<epoch>[0-9]{10,19}))"
     rb"(?:[.,](?P<fraction>[0-9]{1,9})[0-9]*)?\s?(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?(?: UTC)?\Z"
 )

@@ -140,7 +140,7 @@ def _together(ends: list[End]) -> End:
 
 def _read_end(pid: int, number: int, link: str, sockets: Sockets | None) -> tuple[End, bool]:
     if link.startswith("socket:"):
-        return _socket_end(link, sockets), False
+        return _socket_end(link, sockets, reading=True), False
     if not link.startswith("pipe:"):
         return End.NONE, False
     events = _polled(pid, number, link, os.O_RDONLY, select.POLLIN)
@@ -151,7 +151,7 @@ def _read_end(pid: int, number: int, link: str, sockets: Sockets | None) -> tupl
 
 def _write_end(pid: int, number: int, link: str, sockets: Sockets | None) -> End:
     if link.startswith("socket:"):
-        return _socket_end(link, sockets)
+        return _socket_end(link, sockets, reading=False)
     if not link.startswith("pipe:"):
         return End.NONE
     events = _polled(pid, number, link, os.O_WRONLY, 0)
@@ -160,11 +160,12 @@ def _write_end(pid: int, number: int, link: str, sockets: Sockets | None) -> End
     return End.DEAD if events & select.POLLERR else End.LIVE
 
 
-def _socket_end(link: str, sockets: Sockets | None) -> End:
+def _socket_end(link: str, sockets: Sockets | None, *, reading: bool) -> End:
+    """A peer that promised to write no more may still wait for the answer."""
     end = sockets.get(inode_of(link)) if sockets is not None else None
     if end is None or end.listening:
         return End.UNKNOWN  # another family, another network namespace, or gone since
-    return End.DEAD if end.peer == 0 or end.no_input else End.LIVE
+    return End.DEAD if end.peer == 0 or (end.no_input if reading else end.no_output) else End.LIVE
 
 
 def _polled(pid: int, number: int, link: str, mode: int, wanted: int) -> int | None:

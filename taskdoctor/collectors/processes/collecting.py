@@ -10,16 +10,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from taskdoctor.collectors.processes.classes import Ruling, helpers, rule, sessions_of
 from taskdoctor.collectors.processes.configs import Entry, find_entries
-from taskdoctor.collectors.processes.harm import cpu_share, cpu_ticks, harm_of, locks_of, together
+from taskdoctor.collectors.processes.harm import Locks, cpu_share, cpu_ticks, harm_of, locks_of, together
 from taskdoctor.collectors.processes.launches import CONTAINERS, PACKAGE_RUNNERS, SHELLS, shown, understand
 from taskdoctor.collectors.processes.survey import Survey, is_dead, survey
-from taskdoctor.collectors.processes.table import Row, ancestors, folder_of, memory_bytes
+from taskdoctor.collectors.processes.table import Row, ancestors, available_bytes, folder_of, memory_bytes
 from taskdoctor.model import Process, ProcessClass, Processes, ProcessTree, ServiceProcess, Sign, Snapshot
 
 APART_S = 7.0  # longer than the grace of any client that closes properly
@@ -52,7 +52,7 @@ def collect(options: Options | None = None, *, progress: Progress | None = None,
 
 
 def children_of(pid: int, *, apart_s: float = 0.0, sleep: Sleep = time.sleep) -> Processes:
-    """The MCP servers below a service, classified; with `apart_s` of seven seconds also proven. For `attach`."""
+    """The MCP servers below a service, classified; with `apart_s` of seven seconds also proven."""
     if sys.platform != "linux":
         return Processes(time.time(), sys.platform, proven=False, apart_s=0.0, scanned=0)
     options = Options(quick=apart_s <= 0, apart_s=apart_s, sample_s=0.0, service=pid)
@@ -61,46 +61,84 @@ def children_of(pid: int, *, apart_s: float = 0.0, sleep: Sleep = time.sleep) ->
     return processes
 
 
+class Watched:
+    """Two looks around something that takes its time anyway: the proof costs nobody a wait. For `attach`."""
+
+    def __init__(self, service: int, *, at_least_s: float = APART_S) -> None:
+        self._options = Options(quick=True, service=service)
+        self._at_least_s = at_least_s
+        self._first = _First(_look(self._options, None, None)) if sys.platform == "linux" else None
+
+    def end(self) -> Processes:
+        """The servers below the service, and orphans of whoever started them; a short watch proves nothing."""
+        service = self._options.service or 0
+        if self._first is None:
+            return children_of(service)
+        passed_s = time.monotonic() - self._first.started_s
+        second = _look(self._options, None, None)
+        options = replace(self._options, quick=passed_s < self._at_least_s, apart_s=round(passed_s, 1))
+        found = _found(options, self._first, second, self._first.shares(), again=True)
+        kept = [t for t in found.trees if service in t.root.parents or t.kind is ProcessClass.ORPHAN]
+        return replace(found, trees=tuple(tree for tree in kept if tree.kind is not ProcessClass.ZOMBIE))
+
+
+class _First:
+    """The first look, and the CPU that its servers had used by then."""
+
+    def __init__(self, seen: Survey) -> None:
+        self.seen = seen
+        self.at_s, self.started_s = time.time(), time.monotonic()
+        self.suspects = sum(is_dead(group.core.channel) for group in seen.groups)
+        self.in_doubt = bool(self.suspects or seen.strays)
+        self.rows = {pid: seen.table[pid] for group in seen.groups for pid in group.pids if pid in seen.table}
+        self._used = cpu_ticks(self.rows)
+
+    def shares(self) -> dict[int, float]:
+        """Of one core, since the first look."""
+        now = cpu_ticks(self.rows)
+        passed_s = max(time.monotonic() - self.started_s, 0.001)
+        return {pid: cpu_share(self._used.get(pid), now.get(pid), passed_s) for pid in self.rows}
+
+
 def _collect(options: Options, progress: Progress | None, sleep: Sleep, *, only_below: int | None = None) -> Snapshot:
     named = find_entries((), options.configs) if options.configs else None
-    before = _look(options, only_below, named)
-    at_s, started_s = time.time(), time.monotonic()
-    suspects = [group for group in before.groups if is_dead(group.core.channel)]
-    in_doubt = bool(suspects or before.strays) and not options.quick
-    of_interest = {pid: before.table[pid] for group in before.groups for pid in group.pids if pid in before.table}
-    first = cpu_ticks(of_interest)
-    if of_interest and options.sample_s:
-        if progress is not None and in_doubt:
-            progress(_saying(len(suspects), options.apart_s))
+    first = _First(_look(options, only_below, named))
+    again = first.in_doubt and not options.quick
+    if first.rows and options.sample_s:
+        if progress is not None and again:
+            progress(_saying(first.suspects, options.apart_s))
         sleep(options.sample_s)
-    second = cpu_ticks(of_interest)
-    sampled_s = time.monotonic() - started_s
-    after = before
-    if in_doubt:
-        sleep(max(0.0, options.apart_s - (time.monotonic() - started_s)))
+    shares = first.shares()
+    after = first.seen
+    if again:
+        sleep(max(0.0, options.apart_s - (time.monotonic() - first.started_s)))
         after = _look(options, only_below, named)
-    elif not options.quick and not suspects:
-        sampled_s = max(sampled_s, 0.001)
-    first_look = before if not options.quick else None
-    shares = {pid: cpu_share(first.get(pid), second.get(pid), sampled_s) for pid in of_interest}
-    rulings = [*rule(after, first_look), *helpers(after, first_look if in_doubt else None)]
+    processes = _found(options, first, after, shares, again=again, zombies=only_below is None)
+    return snapshot(processes, warnings=_warnings(after))
+
+
+def _found(
+    options: Options, first: _First, after: Survey, shares: dict[int, float], *, again: bool, zombies: bool = True
+) -> Processes:
+    """Both looks, judged, with what each tree takes."""
+    before = first.seen if not options.quick else None
+    rulings = [*rule(after, before), *helpers(after, before if again else None)]
     locks = locks_of([pid for ruling in rulings for pid in ruling.group.pids])
     trees = [_tree(ruling, after, shares, locks) for ruling in rulings]
-    if only_below is None:
-        trees += _zombies(after)
-    processes = Processes(
-        at_s=at_s,
+    trees += _zombies(after) if zombies else []
+    return Processes(
+        at_s=first.at_s,
         platform="linux",
         proven=not options.quick,
-        apart_s=options.apart_s if in_doubt else 0.0,
+        apart_s=options.apart_s if again and not options.quick else 0.0,
         scanned=len(after.table),
         trees=tuple(sorted(trees, key=by_harm)),
         service=_service(options.service, after) if options.service is not None else None,
         memory_bytes=memory_bytes(),
         cores=os.cpu_count() or 1,
-        utc_offset_s=_utc_offset_s(at_s),
+        utc_offset_s=_utc_offset_s(first.at_s),
+        available_bytes=available_bytes(),
     )
-    return snapshot(processes, warnings=_warnings(after))
 
 
 def snapshot(processes: Processes, *, warnings: Sequence[str] = ()) -> Snapshot:
@@ -139,7 +177,7 @@ def by_harm(tree: ProcessTree) -> tuple[object, ...]:
     return (_ORDER.index(tree.kind), not harm.spins, -harm.rss_bytes * (1 + harm.cpu_share), tree.root.pid)
 
 
-def _tree(ruling: Ruling, seen: Survey, shares: dict[int, float], locks: dict[int, list[str]]) -> ProcessTree:
+def _tree(ruling: Ruling, seen: Survey, shares: dict[int, float], locks: dict[int, Locks]) -> ProcessTree:
     group = ruling.group
     rows = [seen.table[pid] for pid in group.pids if pid in seen.table]
     members = tuple(_process(row, seen, shares.get(row.pid, 0.0), locks) for row in rows)
@@ -158,7 +196,7 @@ def _tree(ruling: Ruling, seen: Survey, shares: dict[int, float], locks: dict[in
     )
 
 
-def _process(row: Row, seen: Survey, share: float, locks: dict[int, list[str]]) -> Process:
+def _process(row: Row, seen: Survey, share: float, locks: dict[int, Locks]) -> Process:
     return Process(
         pid=row.pid,
         name=row.name,

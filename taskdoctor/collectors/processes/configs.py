@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from taskdoctor.collectors.processes.launches import Launch, same_program, understand
+from taskdoctor.collectors.processes.launches import (
+    PACKAGE_RUNNERS,
+    PREFIXES,
+    RUNTIMES,
+    SHELLS,
+    Launch,
+    same_program,
+    says_mcp,
+    understand,
+)
 from taskdoctor.errors import UnreadableError
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -46,6 +56,7 @@ class Entry:
     name: str
     file: str
     launch: Launch
+    folders: tuple[str, ...] = ()  # where what it says without a whole path can lie
 
     def __str__(self) -> str:
         return f"{self.name} in {self.file}"
@@ -73,11 +84,27 @@ def find_entries(folders: Iterable[str], named: Sequence[Path] = (), *, home: Pa
     return entries[:MOST_ENTRIES]
 
 
-def entry_of(launch: Launch, entries: Sequence[Entry]) -> Entry | None:
-    """The entry that a command line was started from."""
+def entry_of(launch: Launch, entries: Sequence[Entry], folder: Callable[[], str]) -> Entry | None:
+    """The entry that a command line was started from; `folder` is asked where the same words mean something else."""
     if not launch.program:
         return None
-    return next((entry for entry in entries if same_program(launch, entry.launch)), None)
+    same = (entry for entry in entries if same_program(launch, entry.launch))
+    return next((entry for entry in same if _says_all(entry.launch) or folder() in entry.folders), None)
+
+
+def _says_all(launch: Launch) -> bool:
+    """Whether a command line means the same program wherever it is started; `python server.py` and `npm start` do not.
+
+    A module is found in the working folder first, so only one whose name says MCP is taken by its name.
+    """
+    leaf = launch.leaf
+    if leaf.target:
+        return not leaf.target.startswith(".")
+    if leaf.script:
+        return leaf.script.startswith("/") or bool(re.match(r"[A-Za-z]:[\\/]", leaf.script))
+    if leaf.module:
+        return says_mcp(leaf.module.partition(".")[0])
+    return bool(leaf.program) and leaf.program not in RUNTIMES | PACKAGE_RUNNERS | SHELLS | PREFIXES
 
 
 def _real(path: Path) -> str:
@@ -96,7 +123,16 @@ def _entries(path: Path) -> Iterator[Entry]:
         if not isinstance(command, str) or not command or not isinstance(arguments, list):
             continue
         words = [command, *(word for word in arguments if isinstance(word, str))]
-        yield Entry(name, shown, understand(words))
+        yield Entry(name, shown, understand(words), _folders_of(path, entry, words))
+
+
+def _folders_of(path: Path, entry: Mapping[str, object], words: Sequence[str]) -> tuple[str, ...]:
+    """What a client may take for the working folder: told in the entry or to uv, else the project's."""
+    told = entry.get("cwd")
+    option = next((words[at + 1] for at, word in enumerate(words[:-1]) if word in ("--directory", "--cwd")), None)
+    home = path.parent.parent if path.parent.name in (".cursor", ".vscode", ".claude") else path.parent
+    folders = [each for each in (told, option) if isinstance(each, str)] or [str(home)]
+    return tuple(_real(Path(home, each)) for each in folders)
 
 
 def _load(path: Path) -> object:

@@ -76,6 +76,7 @@ def collect_elsewhere(
         memory_bytes=psutil.virtual_memory().total,
         cores=psutil.cpu_count() or 1,
         utc_offset_s=float(time.localtime(at_s).tm_gmtoff),
+        available_bytes=psutil.virtual_memory().available,
     )
     warning = f"on {sys.platform} nothing is ended; this part was tested on written fixtures, not on a real machine"
     return Snapshot("processes", (), warnings=(warning,), processes=processes)

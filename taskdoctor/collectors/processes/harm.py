@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from taskdoctor.collectors.processes.blockers import internet
@@ -28,10 +29,12 @@ def cpu_share(before: tuple[int, int] | None, after: tuple[int, int] | None, sec
     return round(max(0, after[1] - before[1]) / ticks_per_s() / seconds, 3)
 
 
-def harm_of(row: Row, share: float, locks: Mapping[int, Sequence[str]]) -> Harm:
+def harm_of(row: Row, share: float, locks: Mapping[int, Locks]) -> Harm:
     """What one process takes."""
     net = internet([row.pid])
-    return Harm(row.rss_bytes, share, net.ports if net is not None else (), tuple(locks.get(row.pid, ())))
+    ports = net.ports if net is not None else ()
+    kept = locks.get(row.pid, Locks())
+    return Harm(row.rss_bytes, share, ports, kept.opened, kept.held, round(row.cpu_ticks / ticks_per_s(), 2))
 
 
 def together(harms: Sequence[Harm]) -> Harm:
@@ -41,10 +44,20 @@ def together(harms: Sequence[Harm]) -> Harm:
         cpu_share=round(sum(harm.cpu_share for harm in harms), 3),
         ports=tuple(sorted({port for harm in harms for port in harm.ports})),
         locks=tuple(dict.fromkeys(lock for harm in harms for lock in harm.locks)),
+        held=tuple(dict.fromkeys(lock for harm in harms for lock in harm.held)),
+        cpu_s=round(sum(harm.cpu_s for harm in harms), 2),
     )
 
 
-def locks_of(pids: Sequence[int]) -> dict[int, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """Files of one process that others may wait for."""
+
+    opened: tuple[str, ...] = ()  # locked in any way, or a database that is open for writing
+    held: tuple[str, ...] = ()  # locked against others now: an idle database shares its locks
+
+
+def locks_of(pids: Sequence[int]) -> dict[int, Locks]:
     """Files that these processes hold a lock on, or databases that they have open for writing."""
     wanted = set(pids)
     locked: set[tuple[str, str, int]] = set()
@@ -54,35 +67,41 @@ def locks_of(pids: Sequence[int]) -> dict[int, list[str]]:
         if len(parts) == 3 and parts[2].isdigit():
             locked.add((parts[0], parts[1], int(parts[2])))
     inodes = {inode for _, _, inode in locked}
-    return {pid: found for pid in wanted if (found := _held(pid, inodes, locked))}
+    return {pid: found for pid in wanted if (found := _kept(pid, inodes, locked)).opened}
 
 
-def _held(pid: int, inodes: set[int], locked: set[tuple[str, str, int]]) -> list[str]:
+def _kept(pid: int, inodes: set[int], locked: set[tuple[str, str, int]]) -> Locks:
     found: dict[str, None] = {}
+    held: dict[str, None] = {}
     for one in descriptors(pid) or ():
         if not one.link.startswith("/") or one.link.startswith(("/dev/", "/proc/", "/memfd:")):
             continue
         path = one.link.removesuffix(" (deleted)")
         if one.writes and path.endswith(_DATABASES):
             found.setdefault(path)
-            continue
         try:
             seen = os.stat(f"/proc/{pid}/fd/{one.number}")  # noqa: PTH116
         except OSError:
             continue
         device = (f"{os.major(seen.st_dev):02x}", f"{os.minor(seen.st_dev):02x}", seen.st_ino)
-        if seen.st_ino in inodes and device in locked and _locks_itself(pid, seen.st_ino):
+        if seen.st_ino not in inodes or device not in locked:
+            continue
+        own = _own_locks(pid, seen.st_ino)
+        if own:
             found.setdefault(path)
-    return list(found)[:MOST_LOCKS]
+        if any(" WRITE " in line for line in own):
+            held.setdefault(path)
+    return Locks(tuple(found)[:MOST_LOCKS], tuple(held)[:MOST_LOCKS])
 
 
-def _locks_itself(pid: int, inode: int) -> bool:
-    """Whether one of this process's descriptors carries the lock: the kernel lists it with the descriptor."""
+def _own_locks(pid: int, inode: int) -> list[str]:
+    """What the kernel lists with this process's descriptors: the lock is its own, not that of who shares the file."""
     folder = Path(f"/proc/{pid}/fdinfo")
     try:
-        return any(f":{inode} " in line for entry in folder.iterdir() for line in _lines(str(entry)) if "lock:" in line)
+        lines = [line for entry in folder.iterdir() for line in _lines(str(entry)) if "lock:" in line]
     except OSError:
-        return False
+        return []
+    return [line for line in lines if f":{inode} " in line]
 
 
 def _lines(path: str) -> list[str]:

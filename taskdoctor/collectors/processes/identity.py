@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taskdoctor.collectors.processes.configs import Entry, entry_of
-from taskdoctor.collectors.processes.launches import Launch, bare, base, is_client, says_mcp, understand
-from taskdoctor.collectors.processes.sources import Source, judge_code, read_source, site_folders
+from taskdoctor.collectors.processes.imports import homes_of, main_of, site_folders
+from taskdoctor.collectors.processes.interpreters import is_interpreter, packed_source, sites_of
+from taskdoctor.collectors.processes.launches import Launch, bare, base, is_client, renamed, says_mcp, understand
+from taskdoctor.collectors.processes.sources import Source, read_code, read_source
 from taskdoctor.collectors.processes.table import Row, folder_of, read_environ
 from taskdoctor.model import Sign
 
@@ -65,22 +67,42 @@ class Identity:
 
 def identify(row: Row, entries: Sequence[Entry] = ()) -> Identity:
     """The evidence of one process of Linux."""
-    return weigh(row, entries, environ=read_environ(row.pid), folder=lambda: folder_of(row.pid))
+    environ = read_environ(row.pid)
+    launch = renamed(row.command)
+    if launch is not None and not is_interpreter(row.pid, environ or {}):
+        launch = None
+    return weigh(row, entries, environ=environ, folder=lambda: folder_of(row.pid), launch=launch)
+
+
+def identify_packed(row: Row) -> Identity:
+    """The same for a program that has its script and its interpreter inside."""
+    environ = read_environ(row.pid)
+    source = packed_source(row.pid)
+    launch = understand(row.command)
+    points, sign = _built(source, launch, row, few=environ is not None and _few(environ))
+    if sign is None or points < ENOUGH:
+        return Identity(launch)
+    return Identity(launch, points, (sign,), label=launch.head, says_stdio=source.stdio and not source.http)
 
 
 def weigh(
-    row: Row, entries: Sequence[Entry], *, environ: Mapping[str, str] | None, folder: Callable[[], str]
+    row: Row,
+    entries: Sequence[Entry],
+    *,
+    environ: Mapping[str, str] | None,
+    folder: Callable[[], str],
+    launch: Launch | None = None,
 ) -> Identity:
     """The evidence of one process, from what any system tells of it; `folder` is asked only if a path needs it."""
-    launch = understand(row.command)
+    launch = launch or understand(row.command)
     source = _source(launch, row, environ or {}, folder)
     names = [name for name in launch.names if says_mcp(name)]
-    entry = entry_of(launch, entries)
+    entry = entry_of(launch, entries, folder)
     few = environ is not None and _few(environ)
     weighed = [
         _configured(entry, row),
         _named(names, launch, source, row),
-        _lifecycle(environ or {}, launch, row),
+        _lifecycle(environ or {}, launch, source, row),
         _built(source, launch, row, few=few),
     ]
     signs = tuple(
@@ -97,7 +119,7 @@ def weigh(
         signs=signs,
         entry=entry,
         label=_label(launch, environ or {}),
-        serves_http=_serves_http(row.command, source),
+        serves_http=_serves_http(row.command, source) or _told_http(environ or {}),
         says_stdio=source.stdio and not source.http,
         few_variables=few,
         from_npm=environ is not None and bool(_npm_name(environ)),
@@ -136,21 +158,21 @@ def _installed(script: str) -> bool:
     return folder.name in ("bin", "Scripts") and bool(site_folders(folder.parent))
 
 
-def _lifecycle(environ: Mapping[str, str], launch: Launch, row: Row) -> tuple[int, Sign | None]:
+def _lifecycle(environ: Mapping[str, str], launch: Launch, source: Source, row: Row) -> tuple[int, Sign | None]:
     """What npm says it started; helpers inherit the variable, so the process must be what it names."""
     script, told = environ.get("npm_lifecycle_script", ""), _npm_name(environ)
-    if not told:
+    if not told or launch.leaf.head not in [base(word.strip("'\"")) for word in script.split()]:
         return 0, None
-    words = [base(word.strip("'\"")) for word in script.split()]
-    if launch.leaf.head not in words:
+    if source.readable and source.connects and not (source.serves or source.by_hand):
         return 0, None
     check = f"tr '\\0' '\\n' < /proc/{row.pid}/environ | grep ^npm_"
     return NAMED, Sign(f"npm started it as {told}", f"/proc/{row.pid}/environ", check)
 
 
 def _npm_name(environ: Mapping[str, str]) -> str:
-    script, package = environ.get("npm_lifecycle_script", ""), environ.get("npm_package_name", "")
-    return next((name for name in (package, *script.split()[:1]) if script and name and says_mcp(bare(name))), "")
+    """The command of `npx`; the name of a package only says in whose folder npm was called: its tests, its linter."""
+    command = next(iter(environ.get("npm_lifecycle_script", "").split()), "").strip("'\"")
+    return command if says_mcp(bare(command)) else ""
 
 
 def _built(source: Source, launch: Launch, row: Row, *, few: bool) -> tuple[int, Sign | None]:
@@ -207,29 +229,45 @@ def _serves_http(command: Sequence[str], source: Source) -> bool:
     return source.http and not source.stdio
 
 
+def _told_http(environ: Mapping[str, str]) -> bool:
+    """Whether a variable chooses the transport: `MCP_TRANSPORT=http`, `FASTMCP_TRANSPORT=sse`, `TRANSPORT_TYPE=...`."""
+    return any(
+        value.lower() in _HTTP_WORDS for name, value in environ.items() if "TRANSPORT" in name or name.endswith("_MODE")
+    )
+
+
 def _args_command(pid: int) -> str:
     return f"ps -o pid,ppid,lstart,args -p {pid}"
 
 
 def _label(launch: Launch, environ: Mapping[str, str]) -> str:
     package = environ.get("npm_package_name", "")
-    return package if package and says_mcp(package) else launch.head
+    return package if launch.head in ("index", "main", "server") and says_mcp(package) else launch.head
 
 
 def _source(launch: Launch, row: Row, environ: Mapping[str, str], folder: Callable[[], str]) -> Source:
     """The script or module behind an interpreter, as the process itself would find it."""
     leaf = launch if launch.inner is None else launch.leaf
     if leaf.code and leaf.program in ("python", "node", "bun", "deno"):
-        return judge_code(leaf.code, leaf.program)
+        at = folder()
+        sites = sites_of(row.command, environ, at) if leaf.program == "python" else ()
+        return read_code(leaf.code, leaf.program, at, row.owner, sites)
     if launch.wraps or not (leaf.script or leaf.module):
         return Source()
     path = leaf.target if leaf.target and base(leaf.script) in ("mcp", "fastmcp") else leaf.script
+    at = folder()
+    sites = sites_of(row.command, environ, at) if leaf.program == "python" else ()
     if leaf.module:
-        return _module(leaf.module, row, environ, folder())
+        return _module(leaf.module, row, environ, at, sites)
     path = path.partition(":")[0] if path.endswith(":mcp") or ".py:" in path else path
-    whole = path if Path(path).is_absolute() else f"{folder()}/{path}"
-    found = read_source(whole, row.owner)
-    return found if found.readable or Path(whole).suffix else _with_suffix(whole, row.owner)
+    started_in = environ.get("PWD", "")  # where it was before it changed its folder
+    for home in dict.fromkeys(("",) if Path(path).is_absolute() else (at, started_in)):
+        whole = f"{home}/{path}" if home else path
+        found = read_source(whole, row.owner, sites)
+        found = found if found.readable or Path(whole).suffix else _with_suffix(whole, row.owner)
+        if found.readable:
+            return found
+    return Source(path)
 
 
 def _with_suffix(path: str, owner: int | None) -> Source:
@@ -241,16 +279,11 @@ def _with_suffix(path: str, owner: int | None) -> Source:
     return Source(path)
 
 
-def _module(module: str, row: Row, environ: Mapping[str, str], at: str) -> Source:
+def _module(module: str, row: Row, environ: Mapping[str, str], at: str, sites: tuple[str, ...]) -> Source:
     """`-m package.module` in the working directory, PYTHONPATH, or the environment of the interpreter."""
-    folders = [at, *environ.get("PYTHONPATH", "").split(":")]
-    binary = Path(row.command[0]) if row.command and row.command[0].startswith("/") else None
-    if binary is not None:
-        folders += [str(folder) for folder in site_folders(binary.parent.parent)]
-    tail = module.replace(".", "/")
-    for folder in folders:
-        for ending in ("/__main__.py", ".py", "/__init__.py") if folder else ():
-            found = read_source(f"{folder}/{tail}{ending}", row.owner)
-            if found.readable:
-                return found
+    near = dict.fromkeys([at, environ.get("PWD", ""), *environ.get("PYTHONPATH", "").split(":")])
+    for folder in (*near, *(home for site in sites for home in homes_of(site))):
+        path = main_of(folder, module) if folder else None
+        if path is not None:
+            return read_source(path, row.owner, sites)
     return Source()

@@ -23,13 +23,15 @@ MOST_WORDS = 256
 _VERSION = re.compile(r"(?<=.)@(?:[\d^~*][\w.^~*-]*|latest|next)$|(?:==|>=|~=)[\w.*]+$")
 _EXTRAS = re.compile(r"\[[\w,-]*\]")
 _SUFFIX = re.compile(r"\.(?:exe|cmd|bat|ps1|[cm]?[jt]sx?|pyw?)$", re.I)
+_SCRIPT = re.compile(r"\.(?:[cm]?[jt]s|py)$")
 _NPM_CLI = re.compile(r"(?:^|[\\/])(?P<runner>npx|npm|pnpm|pnpx|yarn)(?:-cli)?(?:\.[cm]?js)?$")
 
 # A name that says MCP as a word of its own, and those which say that it is the other side.
 _MCP = re.compile(r"(?:^|[-_/@.])mcp(?:[-_.]|$)|(?:^|[-_/@.])mcp-?servers?(?:[-_.]|$)|^fastmcp(?:$|[-_.])", re.I)
 _OTHER_SIDE = re.compile(
     r"client|inspector|(?<![a-z])hosts?(?![a-z])|agent|(?<![a-z])cli(?![a-z])|chat|(?<![a-z])tests?(?![a-z])|bench|"
-    r"report|(?<![a-z])logs?(?![a-z])",
+    r"report|(?<![a-z])logs?(?![a-z])|(?<![a-z])(?:scan|lint|install|publish|valid|eval|monitor|watch|migrat|deploy|"
+    r"backup|sync|docs?(?![a-z])|generat|creat|updat|dashboard|benchmark|debugg|record|replay|tail(?![a-z]))",
     re.I,
 )
 _SCOPE = re.compile(r"^@modelcontextprotocol/server-")
@@ -37,6 +39,8 @@ _SCOPE = re.compile(r"^@modelcontextprotocol/server-")
 # Options of interpreters that take a value of their own.
 _VALUED = {
     "python": frozenset({"-X", "-W", "--check-hash-based-pycs"}),
+    "deno": frozenset({"-c", "--config", "--import-map", "--lock", "--cert", "--location", "--env-file", "--preload"}),
+    "bun": frozenset({"-r", "--preload", "--require", "--import", "--cwd", "--env-file", "-c", "--config", "--define"}),
     "node": frozenset({"-r", "--require", "--import", "--loader", "--experimental-loader", "--env-file", "--title"})
     | {"--conditions", "-C", "--inspect-port", "--stack-trace-limit", "--max-old-space-size"},
 }
@@ -108,6 +112,15 @@ def understand(command: Sequence[str]) -> Launch:
     return Launch(program, arguments=tuple(rest))
 
 
+def renamed(command: Sequence[str]) -> Launch | None:
+    """The same for an interpreter by another name: a copy, Electron. An editor of scripts looks alike: ask before."""
+    words = list(command[:MOST_WORDS])
+    at = next((at for at, word in enumerate(words) if at and not word.startswith("-")), None)
+    if at is None or not _SCRIPT.search(words[at]) or understand(words).script or understand(words).inner is not None:
+        return None
+    return Launch(program_name(words[0]), script=words[at], arguments=tuple(words[at + 1 :]))
+
+
 def program_name(path: str) -> str:
     """`/usr/bin/python3.11` -> `python`, `-bash` -> `bash`, `C:\\nodejs\\node.exe` -> `node`."""
     name = base(path.lstrip("-"))
@@ -169,6 +182,8 @@ def _interpreted(program: str, words: Sequence[str]) -> Launch:
 
 def _script(program: str, script: str, rest: Sequence[str]) -> Launch:
     """A script that is itself a runner (`node …/npx-cli.js -y X`, `python …/bin/uvx X`) is that runner."""
+    if script.startswith(("npm:", "jsr:")):  # a package, as Deno writes it
+        return Launch(program, target=bare(script[4:].lstrip("/")), arguments=tuple(rest))
     runner = _NPM_CLI.search(script)
     if program == "node" and runner is not None:
         return _run_package(runner["runner"], rest)

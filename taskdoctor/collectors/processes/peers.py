@@ -18,7 +18,7 @@ SHOW_NAME, SHOW_PEER = 0x1, 0x4
 ERROR, DONE = 2, 3
 NAME, PEER, SHUTDOWN = 0, 2, 6  # attributes
 LISTENING = 10
-NO_MORE_INPUT = 1  # bit of the shutdown mask
+NO_MORE_INPUT, NO_MORE_OUTPUT = 1, 2  # bits of the shutdown mask
 PATIENCE_S = 2.0
 
 
@@ -28,6 +28,7 @@ class UnixSocket:
 
     peer: int  # inode of the other end; 0: it is closed
     no_input: bool  # the other end promised to write no more
+    no_output: bool  # or to read no more
     named: bool  # a service's address, not one of an unnamed pair
     listening: bool
 
@@ -81,4 +82,4 @@ def _socket(message: bytes) -> tuple[int, UnixSocket]:
             case 6:
                 shut = message[at + 4]
         at += (length + 3) & ~3
-    return inode, UnixSocket(peer, bool(shut & NO_MORE_INPUT), named, state == LISTENING)
+    return inode, UnixSocket(peer, bool(shut & NO_MORE_INPUT), bool(shut & NO_MORE_OUTPUT), named, state == LISTENING)

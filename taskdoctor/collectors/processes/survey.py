@@ -7,23 +7,33 @@ descriptors only of servers with something to tell. Two looks make a proof (`col
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from taskdoctor.collectors.processes.channel import NULL_DEVICES, Channel, End, Holders, holders, look
 from taskdoctor.collectors.processes.configs import Entry, find_entries
-from taskdoctor.collectors.processes.identity import Identity, identify
+from taskdoctor.collectors.processes.identity import Identity, identify, identify_packed
 from taskdoctor.collectors.processes.launches import (
     CONTAINERS,
     PACKAGE_RUNNERS,
     RUNTIMES,
     program_name,
+    renamed,
     says_mcp,
     understand,
 )
 from taskdoctor.collectors.processes.peers import Sockets, unix_sockets
-from taskdoctor.collectors.processes.table import Row, Table, ancestors, children, descendants, folder_of, read_table
+from taskdoctor.collectors.processes.table import (
+    Row,
+    Table,
+    ancestors,
+    children,
+    descendants,
+    folder_of,
+    read_link,
+    read_table,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +87,9 @@ def survey(*, named: Sequence[Entry] = (), among: Iterable[int] | None = None) -
     programs = frozenset(entry.launch.program for entry in entries)
     sockets = unix_sockets()
     members = [_member(row, sockets, entries) for row in worth if _may_serve(row, programs)]
+    strays = _strays(worth, members, sockets)
+    members += [member for member in strays if member.identity.is_server]
     servers = {member.row.pid: member for member in members if member.identity.is_server}
-    strays = _strays(worth, members, sockets) if among is None else []
     kids = children(table)
     groups = _groups(servers, table, kids, sockets)
     wires = {link for group in groups for link in (*group.core.channel.wires, *group.core.channel.answers)}
@@ -86,7 +97,7 @@ def survey(*, named: Sequence[Entry] = (), among: Iterable[int] | None = None) -
         table=table,
         sockets=sockets,
         groups=tuple(groups),
-        strays=tuple(stray for stray in strays if not any(stray.row.pid in group.pids for group in groups)),
+        strays=tuple(_unclaimed(strays, groups)) if among is None else (),
         holders=holders(list(table), {link for link in wires if link.startswith(("pipe:", "socket:"))}, sockets),
         own=own,
         entries=entries,
@@ -103,7 +114,7 @@ def _may_serve(row: Row, programs: frozenset[str]) -> bool:
     if not row.command:
         return False
     program = program_name(row.command[0])
-    if program in RUNTIMES or program in PACKAGE_RUNNERS or program in programs:
+    if program in RUNTIMES or program in PACKAGE_RUNNERS or program in programs or renamed(row.command) is not None:
         return True
     if not any("mcp" in word.lower() for word in row.command[:6]):
         return False
@@ -141,9 +152,18 @@ def _strays(rows: Iterable[Row], members: Sequence[Member], sockets: Sockets | N
             continue
         member = known.get(row.pid)
         channel = member.channel if member is not None else look(row, sockets)
-        if channel.is_dead_both_ways and (member is None or not member.identity.is_server):
-            found.append(member or Member(row, identify(row), channel))
+        if not channel.is_dead_both_ways or (member is not None and member.identity.is_server):
+            continue
+        if member is None:
+            inside = identify_packed(row)
+            member = Member(row, inside if inside.is_server else identify(row), channel)
+        found.append(member)
     return found
+
+
+def _unclaimed(strays: Iterable[Member], groups: Sequence[Group]) -> Iterator[Member]:
+    taken = {pid for group in groups for pid in group.pids}
+    return (stray for stray in strays if stray.row.pid not in taken)
 
 
 def _groups(
@@ -153,7 +173,7 @@ def _groups(
     found: dict[int, Group] = {}
     for member in servers.values():
         wires = set(member.channel.wires)
-        root = _root(member.row, wires, table, kids)
+        root = _root(member, servers, table, kids)
         core = _core(root, member, servers, table, kids, wires)
         if core.row.pid not in servers:
             core = Member(core.row, core.identity, look(core.row, sockets, privately=True))
@@ -163,25 +183,54 @@ def _groups(
         known = found.get(root)
         if known is None or best.points > known.identity.points:
             found[root] = Group(core, root, pids, best)
-    return sorted(found.values(), key=lambda group: group.root)
+    return sorted(_apart(found.values()), key=lambda group: group.root)
 
 
-def _root(row: Row, wires: set[str], table: Table, kids: dict[int, list[int]]) -> int:
+def _apart(groups: Iterable[Group]) -> list[Group]:
+    """Without the workers that a server has forked: they have its command line and its wire, and are part of it."""
+    listed = list(groups)
+    return [
+        group
+        for group in listed
+        if not any(
+            group.root in other.pids[1:] and set(group.core.channel.wires) & set(other.core.channel.wires)
+            for other in listed
+        )
+    ]
+
+
+def _root(member: Member, servers: Mapping[int, Member], table: Table, kids: dict[int, list[int]]) -> int:
     """Up through wrappers that share the wire; a script that does other things too is not one."""
-    at = row
+    at = member.row
     while (parent := table.get(at.parent)) is not None and parent.pid > 1:
-        launch = understand(parent.command)
-        alone = len(kids.get(parent.pid, ())) == 1
-        if not launch.wraps or parent.stdin not in wires or not alone or parent.is_zombie:
+        if not _wraps(parent, at, member.channel, servers, kids):
             break
         at = parent
     return at.pid
 
 
+SOON_TICKS = 6_000  # a minute: a wrapper starts what it wraps first of all
+
+
+def _wraps(
+    parent: Row, child: Row, channel: Channel, servers: Mapping[int, Member], kids: dict[int, list[int]]
+) -> bool:
+    """Known ones share stdin; any other program must share stdout too, have this child alone, and at once."""
+    if parent.stdin not in channel.wires or len(kids.get(parent.pid, ())) != 1 or parent.is_zombie:
+        return False
+    if understand(parent.command).wraps:
+        return True
+    same = parent.stdin == child.stdin and parent.session == child.session and parent.owner == child.owner
+    soon = 0 <= child.start_ticks - parent.start_ticks <= SOON_TICKS
+    return same and soon and parent.pid not in servers and read_link(parent.pid, 1) == read_link(child.pid, 1)
+
+
 def _core(
     root: int, member: Member, servers: dict[int, Member], table: Table, kids: dict[int, list[int]], wires: set[str]
 ) -> Member:
-    """Down from the root to the first that is no wrapper: a wrapper may be the only one whose name says MCP."""
+    """The topmost that is no wrapper; down from the root, as a wrapper may be the only one whose name says MCP."""
+    if not understand(member.row.command).wraps:
+        return member
     at = table[root]
     while understand(at.command).wraps:
         below = [table[pid] for pid in kids.get(at.pid, ()) if pid in table and not table[pid].is_zombie]

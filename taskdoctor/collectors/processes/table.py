@@ -86,11 +86,13 @@ def read_row(pid: int) -> Row | None:
 
 
 def split_command(raw: bytes) -> tuple[str, ...]:
-    """The words of a command line; npm writes its whole title into the first one and leaves the others empty."""
+    """The words of a command line; who gives himself a title (npm does) writes it all into the first one."""
     words = tuple(word.decode("utf-8", "replace") for word in raw.rstrip(b"\0").split(b"\0")) if raw else ()
+    if len(words) == 1 and not words[0].startswith("/"):
+        return tuple(words[0].split())
     if len(words) > 1 and words[0].startswith("npm ") and not any(words[1:]):
         return tuple(words[0].split())
-    return tuple(words[0].split()) if len(words) == 1 and words[0].startswith("npm ") else words
+    return words
 
 
 def read_link(pid: int, descriptor: int) -> str | None:
@@ -181,6 +183,15 @@ def memory_bytes() -> int:
         return os.sysconf("SC_PHYS_PAGES") * page_bytes()
     except (OSError, ValueError):
         return 0
+
+
+def available_bytes() -> int:
+    """What could be given out without swapping, as the kernel estimates; 0 when it does not tell."""
+    try:
+        lines = _read("/proc/meminfo", _BATCH).splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"MemAvailable:")), 0)
 
 
 def _read(path: str, limit: int) -> bytes:

@@ -14,7 +14,7 @@ BACKOFF = (
             r"(?:\b(?:[Rr]etry(?:ing)?|[Bb]acking off|[Bb]ack-?off|[Ss]leeping|[Ss]leep|[Ww]ill "
             r"retry|[Rr]etry[-_ ][Aa]fter|retry_after|backoff_s"
             rf"|retry_in)\b[^;|\d]{{0,60}}?(?P<duration>{LENGTH})"
-            rf"|\b[Rr]etry[-_][Aa]fter[\"']?[=:]\s?[\"']?(?P<seconds>\d{{1,5}}(?:\.\d{{1,6}})?)\b"
+            rf"|\b[Rr]etry[-_][Aa]fter[\"']?(?:[=:]\s?| )[\"']?(?P<seconds>\d{{1,5}}(?:\.\d{{1,6}})?)\b"
             rf"|(?:重试|退避)[^\d;|，。]{{0,16}}(?P<duration2>{LENGTH})|(?P<duration3>{LENGTH})后重试)"
         ),
         samples=(
@@ -23,6 +23,7 @@ BACKOFF = (
             "LLM call failed, retrying in 2.5s (attempt 2)",
             "backing off for 8.0s",
             "Retry-After: 30",
+            "429 from push service, Retry-After 17, notification waits",
             "sleeping 4.0 s before next attempt",
             "retry_after=12",
             "4.2秒后重试",
@@ -259,10 +260,20 @@ EXHAUSTED = (
         kind="generic-disk-full",
         lane=Lane.DISK,
         form=Form.MARK,
-        literals=("o space left", "isk full", "isk is full"),
-        pattern=r"(?:\b[Nn]o space left on device\b|\b[Dd]isk (?:is )?full\b|磁盘已满)",
-        samples=("OSError: [Errno 28] No space left on device", "Disk full", "ENOSPC: no space left on device"),
-        near_misses=("User input: Disk full", 'text="disk full"'),
+        literals=("o space left", "ENOSPC", "isk full", "isk is full", "isk space", "olume tight", "olume full"),
+        pattern=(
+            r"(?:\b[Nn]o space left on device\b|\bENOSPC\b|\b[Dd]isk (?:is )?full\b|磁盘已满"
+            r"|\b(?:[Ll]ow (?:on )?disk space|[Dd]isk space (?:is )?(?:low|exhausted|critical))\b"
+            r"|\b[Vv]olume (?:is )?(?:tight|(?:nearly |almost )?full)\b)"
+        ),
+        samples=(
+            "OSError: [Errno 28] No space left on device",
+            "Disk full",
+            "write failed, [Errno 28] ENOSPC on /scratch",
+            "scratch volume tight, pruning",
+            "low disk space on /data",
+        ),
+        near_misses=("User input: Disk full", 'text="disk full"', "disk space ok"),
         anywhere=True,
         title="the disk is full",
         priority=GENERIC,
