@@ -33,6 +33,8 @@ LATE_ANSWER_S = 0.1  # the monitor answers in a tenth of this
 MUTE_SHARE = 0.6  # of a late beat
 FAULTS_PER_S = 50.0
 BUSY_SHARE, IDLE_SHARE = 0.5, 0.25
+LONG_WORK_S = 0.2  # of computing, which is a stall by itself
+MANY_FAULTS_PER_S, FAULTING_SHARE = 500.0, 0.75  # of the CPU at most, which faults use as well
 STARVED_RATIO = 1.5  # of time in the queue to time on the CPU
 QUEUED_SHARE, THROTTLED_SHARE = 0.3, 0.3
 ASLEEP_S = 0.5  # by which the boot clock runs ahead of the monotonic one
@@ -236,13 +238,25 @@ def _held(
 
 
 def _queued(held: Held, counters: Sequence[Counters]) -> Held:
-    """Work that stood in the queue for a CPU for far longer than it computed: it was starved, not long."""
+    """Work that stood in the queue for a CPU for far longer than it computed, and would have been short alone."""
     queued_s = _risen(counters, held.start_s, held.end_s, "run_queue_s") or 0.0
     worked_s = (held.cpu_share or 0.0) * held.seconds
-    if held.lane is not Lane.COMPUTING or queued_s < max(BUSY_SHARE * held.seconds, STARVED_RATIO * worked_s):
-        return held
+    starved = queued_s >= max(BUSY_SHARE * held.seconds, STARVED_RATIO * worked_s) and worked_s < LONG_WORK_S
+    if held.lane is not Lane.COMPUTING or not starved:
+        return _faulted(held, counters)
     label = f"runnable, but other work had the CPU; in {held.label}"
     return replace(held, reading=Reading.NOT_SCHEDULED, lane=Lane.NOT_SCHEDULED, label=label)
+
+
+def _faulted(held: Held, counters: Sequence[Counters]) -> Held:
+    """A line that reads memory again and again from the disk: it neither computes nor waits for anybody."""
+    rate = (_risen(counters, held.start_s, held.end_s, "major_faults") or 0.0) / held.seconds
+    waits = held.lane is Lane.BLOCKING and rate >= FAULTS_PER_S
+    works = held.lane is Lane.COMPUTING and rate >= MANY_FAULTS_PER_S and (held.cpu_share or 0.0) <= FAULTING_SHARE
+    if not waits and not works:
+        return held
+    label = f"pages read back from disk, in {held.label}"
+    return replace(held, reading=Reading.NOT_SCHEDULED, lane=Lane.MEMORY, label=label)
 
 
 def _middle(first_s: float, second_s: float) -> float:
