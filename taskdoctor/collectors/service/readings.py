@@ -35,7 +35,7 @@ FAULTS_PER_S = 50.0
 BUSY_SHARE, IDLE_SHARE = 0.5, 0.25
 LONG_WORK_S = 0.2  # of computing, which is a stall by itself
 MANY_FAULTS_PER_S, FAULTING_SHARE = 500.0, 0.75  # of the CPU at most, which faults use as well
-STARVED_RATIO = 1.5  # of time in the queue to time on the CPU
+STARVED_SHARE, STARVED_RATIO = 0.65, 2.5  # of time in the queue, to the whole and to time on the CPU
 QUEUED_SHARE, THROTTLED_SHARE = 0.3, 0.3
 ASLEEP_S = 0.5  # by which the boot clock runs ahead of the monotonic one
 STOOD_STILL_S = 0.8  # without a look of ours, of which ten a second are due
@@ -241,7 +241,7 @@ def _queued(held: Held, counters: Sequence[Counters]) -> Held:
     """Work that stood in the queue for a CPU for far longer than it computed, and would have been short alone."""
     queued_s = _risen(counters, held.start_s, held.end_s, "run_queue_s") or 0.0
     worked_s = (held.cpu_share or 0.0) * held.seconds
-    starved = queued_s >= max(BUSY_SHARE * held.seconds, STARVED_RATIO * worked_s) and worked_s < LONG_WORK_S
+    starved = queued_s >= max(STARVED_SHARE * held.seconds, STARVED_RATIO * worked_s) and worked_s < LONG_WORK_S
     if held.lane is not Lane.COMPUTING or not starved:
         return _faulted(held, counters)
     label = f"runnable, but other work had the CPU; in {held.label}"
