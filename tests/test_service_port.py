@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from taskdoctor.collectors.service.console import ConsoleHolder
 from taskdoctor.collectors.service.port import open_port
 from taskdoctor.collectors.service.stacks import application_frame, held_by, is_idle, parse_stack
 from taskdoctor.collectors.service.telnet import TermSession
+from taskdoctor.collectors.service.watching import Watch
 from taskdoctor.collectors.service.web import Web
 from taskdoctor.collectors.service.wire import ChannelError, Farewell, SilentError, Wire
 from taskdoctor.errors import UsageError
@@ -229,3 +231,18 @@ def test_loopback() -> None:
     assert parse_address("[::1]:1").is_loopback
     assert not parse_address("192.0.2.1:1").is_loopback
     assert Web(Address("127.0.0.1", 1)).address.port == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only its kernel tells what a thread waits for")
+def test_waiting_loop_is_seldom_asked_for_its_stack(service: Service) -> None:
+    channels = open_channels(parse_address(service.address))
+    try:
+        watching = Watch(channels)
+        watching.start()
+        watching.wait(1.5)
+        watching.stop()
+    finally:
+        channels.close()
+    assert watching.watched.stacks
+    assert len(watching.watched.pings) < len(watching.watched.stacks) / 2
+    assert all(is_idle(sample.stack) for sample in watching.watched.stacks)

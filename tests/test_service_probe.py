@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from taskdoctor.collectors.service.address import parse_address
@@ -125,6 +126,47 @@ def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> No
     assert "".join(service.lines[:20]) == ""
 
 
+@pytest.mark.long
+def test_clients_killed_inside_the_console_leave_none_of_its_names(tmp_path: Path) -> None:
+    """Several at the same moment, from when the first opens the console on; others come and go meanwhile."""
+    inspected = tmp_path / "inside.json"
+    with running(f"inspect={inspected}") as service:
+        attach(service.address, "-d", "1s")
+        before = _settled(inspected, lambda now: "taskdoctor-probe" not in now["threads"] and not now["prompt"])
+        for seed in range(KILLED):
+            rng = random.Random(seed)
+            with ThreadPoolExecutor(2) as pool:
+                cycles = [pool.submit(_cycle, service, with_probe=True) for _ in range(seed % 3)]
+                with _clients(service, 1 + seed % 4):
+                    _await_console(service)
+                    time.sleep(rng.uniform(0.0, 0.15))
+                for each in cycles:
+                    each.result()
+            after = _settled(inspected, lambda now: now == before)
+            assert {name: after[name] for name in after if after[name] != before[name]} == {}
+    assert "".join(service.lines[:20]) == ""
+
+
+@contextmanager
+def _clients(service: Service, count: int) -> Iterator[None]:
+    """So many real clients, all killed at the end."""
+    command = [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "30s"]
+    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(count)]
+    yield
+    for process in started:
+        process.kill()
+    for process in started:
+        process.wait()
+
+
+def _await_console(service: Service) -> None:
+    late_s = time.monotonic() + 10
+    while time.monotonic() < late_s:
+        if any(each.laddr.port == service.port + 2 for each in psutil.Process(service.process.pid).net_connections()):
+            return
+        time.sleep(0.002)
+
+
 def _cycle(service: Service, *, with_probe: bool) -> None:
     """Those that meet another console come in as its guest, or do without."""
     if not with_probe:
@@ -137,13 +179,8 @@ def _cycle(service: Service, *, with_probe: bool) -> None:
 
 
 def _killed(service: Service, rng: random.Random, *, at_once: int) -> None:
-    command = [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "30s"]
-    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(at_once)]
-    time.sleep(rng.uniform(0.4, 2.0))
-    for process in started:
-        process.kill()
-    for process in started:
-        process.wait()
+    with _clients(service, at_once):
+        time.sleep(rng.uniform(0.4, 2.0))
 
 
 def _settled(path: Path, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

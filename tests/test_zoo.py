@@ -18,9 +18,9 @@ from taskdoctor.collectors.saved import read
 from taskdoctor.model import Outcome, ProcessClass
 from taskdoctor.renderers.document import schema
 from tests.test_cli import run
-from tests.zoo.cases import Label
 from tests.zoo.environments import MissingError
 from tests.zoo.keeper import Keeper
+from tests.zoo.labels import Label
 from tests.zoo.visit import Score, cases_here, compare, fill
 
 pytestmark = pytest.mark.long

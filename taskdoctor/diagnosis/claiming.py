@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from heapq import nsmallest
 from statistics import median
 
@@ -130,7 +129,7 @@ def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight:
         for end_s in (min(event.at_s + event.uncertainty_s, stall.interval.end_s),)
     ]
     longest = _longest(found, timeline)
-    return tuple(replace(_claim(cause, event, interval, weight, say), direct=False) for event, interval in longest)
+    return tuple(_claim(cause, event, interval, weight, say, direct=False) for event, interval in longest)
 
 
 def _inside(timeline: Timeline, lane: Lane) -> Iterator[tuple[Event, Stall]]:
@@ -271,7 +270,7 @@ def as_long_as_silence(
     this cause by what the work is called; `say` as in `spans`.
     """
     return tuple(
-        replace(_claim(cause, event, Interval(event.start_s, event.end_s), weigh(event), say), direct=False)
+        _claim(cause, event, Interval(event.start_s, event.end_s), weigh(event), say, direct=False)
         for event in held_by_work(timeline, lanes)
         if weigh(event) > 0
     )
@@ -354,7 +353,7 @@ def growth_risk(timeline: Timeline, *lanes: Lane, say: str) -> tuple[Evidence, .
     )
 
 
-def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str) -> Claim:
+def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str, *, direct: bool = True) -> Claim:
     text = say.format(
         seconds=duration_text(event.seconds or interval.seconds),
         label=event.label or event.kind,
@@ -365,7 +364,7 @@ def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str
     evidence = Evidence(text, str(event.place))
     guessed = event.kind.startswith(GUESSED)
     slack_s = 2 * event.uncertainty_s
-    return Claim(cause, interval, evidence, weight, slack_s=slack_s, guessed=guessed, task=task_of(event))
+    return Claim(cause, interval, evidence, weight, direct, slack_s, guessed, task_of(event))
 
 
 def duration_text(length_s: float) -> str:

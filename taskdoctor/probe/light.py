@@ -358,9 +358,13 @@ class Probe:
         counts: dict[str, int] = {}
         groups: dict[tuple[str, Chain, str], Group] = {}
         console = self.names.get("print")
+        firsts: list[weakref.ref[asyncio.Task[Any]]] = []
         done = 0
         for task in itertools.islice(every_task(self.loop), MOST_TASKS):
+            names = len(counts)
             done += CHEAPER if self.see(task, now_s, wall_s, counts, groups) else 1
+            if names < len(counts) <= MOST_NAMES:
+                firsts.append(weakref.ref(task))
             if done >= CHEAPER:
                 done = 0
                 self.turns.rest()
@@ -374,7 +378,7 @@ class Probe:
         self.turns.rest()
         if now_s >= self.sizes_due_s:
             began_s = time.thread_time()
-            self.measure_containers()
+            self.measure_containers(firsts)
             took_s = time.thread_time() - began_s
             cost_s += took_s  # it has a pace of its own
             self.sizes_due_s = now_s + max(SIZES_S, took_s / SCAN_SHARE)
@@ -509,19 +513,19 @@ class Probe:
                 self.sizes.append((time.time(), label, size, True))
                 self.queues[key] = reference, label, size
 
-    def measure_containers(self) -> None:
+    def measure_containers(self, firsts: Iterable[weakref.ref[asyncio.Task[Any]]]) -> None:
         """Queues and large containers that the service can reach from what its coroutines hold."""
         found: dict[str, int] = {}
         seen: set[int] = set()
         names: set[str] = set()
         left: deque[tuple[object, str, int]] = deque()
-        for task in every_task(self.loop):
-            coroutine = task.get_coro()
+        for first in firsts:
+            task = first()
+            coroutine = task.get_coro() if task is not None else None
             name = getattr(coroutine, "__qualname__", "")
-            if coroutine is not None and name not in names and len(names) < MOST_NAMES:
+            if coroutine is not None and name not in names:
                 names.add(name)
                 left.append((coroutine, name.rpartition(".")[2], 0))
-            self.turns.rest()
         left.extend((module, name_of_module(module), 0) for module in self.own_modules())
         while left and len(seen) < MOST_OBJECTS:
             owner, label, depth = left.popleft()

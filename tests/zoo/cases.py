@@ -11,42 +11,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from taskdoctor.model import ProcessClass
+from tests.zoo import others
 from tests.zoo.environments import FIRST, OLD, SECOND, python_with, uv
 from tests.zoo.keeper import Keeper
-
-ORPHAN: frozenset[ProcessClass | None] = frozenset({ProcessClass.ORPHAN})
-HELPER: frozenset[ProcessClass | None] = frozenset({ProcessClass.HELPER})
-LIVE: frozenset[ProcessClass | None] = frozenset({ProcessClass.LIVE})
-SUSPECT: frozenset[ProcessClass | None] = frozenset({ProcessClass.SUSPECT})
-RETAINED: frozenset[ProcessClass | None] = frozenset({ProcessClass.RETAINED})
-ZOMBIE: frozenset[ProcessClass | None] = frozenset({ProcessClass.ZOMBIE})
-NOTHING: frozenset[ProcessClass | None] = frozenset({None})  # not to be listed at all
-KEPT = LIVE | NOTHING | SUSPECT
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What one process is."""
-
-    case: str
-    pid: int
-    wanted: frozenset[ProcessClass | None]  # any of these; None: not listed
-
-    @property
-    def is_orphan(self) -> bool:
-        return self.wanted == ORPHAN
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    name: str
-    start: Callable[[Keeper], Iterator[Label]]
-    needs_node: bool = False
+from tests.zoo.labels import HELPER, KEPT, LIVE, NOTHING, ORPHAN, RETAINED, SUSPECT, ZOMBIE, Case, Label
 
 
 def _labels(keeper: Keeper, wanted: frozenset[ProcessClass | None], **counts: int) -> Iterator[Label]:
@@ -411,4 +383,5 @@ CASES = (
     Case("on a terminal", _on_a_terminal),
     Case("zombie", _zombie),
     Case("workers of multiprocessing", _workers),
+    *others.CASES,
 )

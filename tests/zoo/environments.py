@@ -62,6 +62,17 @@ def node_modules() -> Path:
     return folder / "node_modules"
 
 
+def packages() -> Path:
+    """The commands of tsx and esbuild: what runs TypeScript, and what packs a program into one file."""
+    folder = CACHE / "npm-tsx"
+    if not (folder / "ready").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text("{}", encoding="utf-8")
+        _run("npm", "install", "--silent", "--no-audit", "--no-fund", "tsx@4", at=folder)
+        (folder / "ready").touch()
+    return folder / "node_modules" / ".bin"
+
+
 def _run(*command: str, at: Path | None = None) -> None:
     try:
         subprocess.run(command, cwd=at, check=True, capture_output=True, timeout=300)

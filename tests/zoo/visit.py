@@ -10,9 +10,10 @@ from pathlib import Path
 
 from taskdoctor.collectors.processes.collecting import APART_S, Options, collect
 from taskdoctor.model import ProcessClass, Processes
-from tests.zoo.cases import CASES, Case, Label, closing_now
-from tests.zoo.environments import FIRST, OLD, SECOND, python_with, uv
+from tests.zoo.cases import CASES, closing_now
+from tests.zoo.environments import FIRST, OLD, SECOND, packages, python_with, uv
 from tests.zoo.keeper import Keeper
+from tests.zoo.labels import Case, Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def fill(keeper: Keeper, cases: Sequence[Case]) -> list[Label]:
     uv()
     if any(case.needs_node for case in cases):
         keeper.with_node()
+        packages()
     with ThreadPoolExecutor(4) as pool:
         labels = [label for labels in pool.map(lambda case: list(case.start(keeper)), cases) for label in labels]
     return [*labels, *closing_now(keeper)]

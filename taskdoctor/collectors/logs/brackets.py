@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import comb
 
+from taskdoctor.chance import at_least
 from taskdoctor.collectors.logs.event import is_foreign
 from taskdoctor.collectors.logs.partial import Quiet
 from taskdoctor.collectors.logs.subjects import LENGTHS
@@ -50,15 +50,9 @@ def _usual(held: Sequence[Quiet], side: Callable[[Quiet], tuple[str, int]]) -> f
     for step, hits in counts.items():
         count, lines = max((side(each)[1], each.lines) for each in held if side(each)[0] == step)
         enough = hits >= max(FEWEST, LEAST_SHARE * len(held), ENDS_IN_SILENCE * count)
-        if enough and _at_least(hits, len(held), count / max(1, lines)) < BY_CHANCE:
+        if enough and at_least(hits, len(held), count / max(1, lines)) < BY_CHANCE:
             usual.add(step)
     return frozenset(usual)
-
-
-def _at_least(hits: int, trials: int, share: float) -> float:
-    """The chance of as many hits or more, each with this probability."""
-    trials = min(trials, 500)
-    return sum(comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(min(hits, trials), trials + 1))
 
 
 def _lane(text: str) -> Lane:

@@ -150,8 +150,10 @@ _SETTING_BEHIND = re.compile(
     r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until|up)(?![a-z])"
 )
 _LATE_BEHIND = re.compile(r"\s?(?:too )?(?:late|overdue|behind|zu spät|en retard|de retraso|tarde|遅れ|опозд|晚)(?!\w)")
+_LAG_KEY = re.compile(r"(?:lag|late|lateness|drift|delay(?:ed)?)(?:_(?:ms|s|secs?|seconds))?")
 _BEAT = re.compile(
-    r"(?:(?<![a-z])(?:heart)?(?:beat|tick|timer|pulse|watchdog|takt|wecker|sweep|metronome|periodic|latido|battement))"
+    r"(?:(?<![a-z])(?:heart)?(?:beat|tick|timer|pulse|watchdog|takt|wecker|sweep|metronome|periodic|latido|battement"
+    r"|liveness|alive|vitals|monitor))"
     r"|(?<![a-z])loop|пульс|таймер|ハートビート|タイマー|心跳|定时"
 )
 _WHOLE = re.compile(
@@ -394,7 +396,7 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
     clause = text[max(0, number.start - CONTEXT_CHARS, number.clause) : number.start].lower()
     key = number.key.lower()
     said = clause[: clause.rfind(key)] if key else clause.rstrip()
-    if _LATE_BEHIND.match(text, number.end) and _BEAT.search(text[: number.start].lower()):
+    if _is_lag_of_beat(number, text, logger):
         return LOOP_LAG
     if _AGE_KEY.search(key) and not QUEUE.named_in(text.lower()) and not _WAITING.search(text.lower()):
         return None  # how old the oldest of something is, says nothing of waiting, unless it stands in a queue
@@ -421,6 +423,12 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
     if (named is None or named.lane is Lane.UPSTREAM) and POOL.named_in(module.lower()):
         return POOL  # `shop.db: checkout 12ms`
     return named or _of_logger(logger) or OPERATION
+
+
+def _is_lag_of_beat(number: Number, text: str, logger: str) -> bool:
+    """How late a beat came: `pulse lag=1156ms`, `heartbeat came 2.3 s late`."""
+    told = _LAG_KEY.fullmatch(number.key.lower()) or _LATE_BEHIND.match(text, number.end)
+    return told is not None and _BEAT.search(f"{logger} {text[: number.start]}".lower()) is not None
 
 
 def _saving(key: str) -> Subject | None:

@@ -15,7 +15,7 @@ from taskdoctor.collectors.processes.configs import Entry, entry_of
 from taskdoctor.collectors.processes.imports import homes_of, main_of, site_folders
 from taskdoctor.collectors.processes.interpreters import is_interpreter, packed_source, sites_of
 from taskdoctor.collectors.processes.launches import Launch, bare, base, is_client, renamed, says_mcp, understand
-from taskdoctor.collectors.processes.sources import Source, judge_code, read_source
+from taskdoctor.collectors.processes.sources import Source, read_code, read_source
 from taskdoctor.collectors.processes.table import Row, folder_of, read_environ
 from taskdoctor.model import Sign
 
@@ -249,7 +249,9 @@ def _source(launch: Launch, row: Row, environ: Mapping[str, str], folder: Callab
     """The script or module behind an interpreter, as the process itself would find it."""
     leaf = launch if launch.inner is None else launch.leaf
     if leaf.code and leaf.program in ("python", "node", "bun", "deno"):
-        return judge_code(leaf.code, leaf.program)
+        at = folder()
+        sites = sites_of(row.command, environ, at) if leaf.program == "python" else ()
+        return read_code(leaf.code, leaf.program, at, row.owner, sites)
     if launch.wraps or not (leaf.script or leaf.module):
         return Source()
     path = leaf.target if leaf.target and base(leaf.script) in ("mcp", "fastmcp") else leaf.script

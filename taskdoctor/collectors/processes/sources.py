@@ -24,6 +24,7 @@ MOST_FILES = 12
 DEPTH = 3
 
 _JS_COMMENTS = re.compile(r"/\*.*?\*/|(?m:^[ \t]*//[^\n]*)", re.S)
+_JS_TYPES = re.compile(r"\b(?:import|export)\s+type\b[^\"';]{0,400}[\"'][^\"'\n]*[\"']")  # nothing of it is run
 _JS_SERVER = re.compile(
     r"\bStdioServerTransport\b|\bnew\s+(?:McpServer|MCPServer|FastMCP)\s*\(|@modelcontextprotocol/sdk/server|"
     r"@modelcontextprotocol/server\b|\bsdk/server/(?:stdio|mcp|index)"
@@ -87,9 +88,15 @@ def _followed(path: str, owner: int | None, sites: tuple[str, ...], changed_ns: 
     return _python_beside(real, owner, sites, found)
 
 
-def _python_beside(path: str, owner: int | None, sites: tuple[str, ...], first: Source) -> Source:
+def _python_beside(
+    path: str, owner: int | None, sites: tuple[str, ...], first: Source, *, code: str | None = None
+) -> Source:
     """What a script reaches in other files; a server that is only built there may be somebody else's."""
-    reach = Reach(path, lambda file: _script(file, owner), lambda file, one: find_module(file, one, sites))
+
+    def read(file: str) -> Script | None:
+        return read_python(code) if code is not None and file == path else _script(file, owner)
+
+    reach = Reach(path, read, lambda file, one: find_module(file, one, sites))
     started = reach.start()
     if started is not None:
         return _of_script(*started)
@@ -145,9 +152,14 @@ def _is_javascript(text: str, path: str) -> bool:
     return path.endswith(endings) or _looks_like_javascript(text)
 
 
-def judge_code(code: str, program: str) -> Source:
-    """The same for `-c` and `-e`."""
-    return _python(code, "-c") if program == "python" else _javascript(code, "-e")
+def read_code(code: str, program: str, folder: str, owner: int | None, sites: tuple[str, ...]) -> Source:
+    """The same for `-c` and `-e`, which import as a script in the working folder would."""
+    if program != "python":
+        return _javascript(code, "-e")
+    found = _python(code, "-c")
+    if found.serves or found.by_hand or found.connects or not folder:
+        return found
+    return _python_beside(f"{folder}/-c", owner, sites, found, code=code)
 
 
 def _looks_like_javascript(text: str) -> bool:
@@ -186,7 +198,7 @@ def _own_user() -> int:
 
 
 def _javascript(text: str, path: str) -> Source:
-    code = _JS_COMMENTS.sub("", text)
+    code = _JS_TYPES.sub("", _JS_COMMENTS.sub("", text))
     server = _JS_SERVER.search(code)
     client = _JS_CLIENT.search(code)
     wire = {found for pair in _WIRE.findall(code) for found in pair if found}

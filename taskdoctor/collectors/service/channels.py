@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from taskdoctor.collectors.service.address import Address
 from taskdoctor.collectors.service.console import Console, ConsoleHolder
-from taskdoctor.collectors.service.counters import Kernel, Target, find_target, ports_of
+from taskdoctor.collectors.service.counters import Kernel, Target, find_target, ports_of, talks_to_itself
 from taskdoctor.collectors.service.port import Port, another_session, open_port
 from taskdoctor.collectors.service.stacks import is_idle, parse_stack
 from taskdoctor.collectors.service.telnet import TermSession
@@ -91,7 +91,7 @@ class Channels:
         self._await_free_loop(self.port.session)
         holder = ConsoleHolder(self.port.session, self.port.address, self.keeper)
         try:
-            console = holder.open(self.port.address.port + CONSOLE_STEP, self._ports)
+            console = holder.open(self.port.address.port + CONSOLE_STEP, self._ports, may_be_open=self._may_be_open)
             try:
                 use(console)
             finally:
@@ -111,6 +111,9 @@ class Channels:
 
     def _ports(self) -> list[int]:
         return ports_of(self.target.pid) if self.target.pid is not None else []
+
+    def _may_be_open(self) -> bool:
+        return self.target.pid is None or talks_to_itself(self.target.pid)
 
     def close(self, *, at_once: bool = False) -> None:
         """Leave everything politely; never raises. `at_once` leaves the waiting to the keeper."""

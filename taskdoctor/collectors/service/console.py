@@ -149,15 +149,23 @@ class ConsoleHolder:
         self._ours = False  # we opened it; else somebody else is in it, and only our connection is ours
         self._turn = contextlib.ExitStack()
 
-    def open(self, default: int, ports: Callable[[], Sequence[int]], *, timeout_s: float = OPEN_S) -> Console:
+    def open(
+        self,
+        default: int,
+        ports: Callable[[], Sequence[int]],
+        *,
+        may_be_open: Callable[[], bool] = lambda: True,
+        timeout_s: float = OPEN_S,
+    ) -> Console:
         """The console, ready: at its default port, or where the process listens since it was opened.
 
+        Asking the service whether one is open costs it a look at all its tasks: `may_be_open` saves that.
         Raises ChannelError when it is disabled, not to be found, or the loop of the service does not turn.
         """
         self._turn.enter_context(_alone(str(self._address), time.monotonic() + TURN_S))
         late_s = time.monotonic() + timeout_s
         joined = self._first([default])
-        if joined is None and self._is_taken():
+        if joined is None and may_be_open() and self._is_taken():
             joined = self._first([port for port in ports() if port != self._address.port])
             if joined is None:
                 raise ChannelError("somebody else is in the console of the service")

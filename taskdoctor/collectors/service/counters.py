@@ -25,6 +25,7 @@ TICK_S = 1.0 / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
 NANO = 1e-9
 PYTHONS = ("python", "pypy", "uvicorn", "gunicorn", "hypercorn", "granian")
 LISTENING = "LISTEN"
+EVENT_WAITS = frozenset({"ep_poll", "do_epoll_wait"})  # where a thread stands that waits for many descriptors
 MOST_CHILDREN = 300
 RUNNERS = ("python", "pypy", "node", "bun", "deno", "npx", "npm", "uv", "uvx", "sh", "bash", "env", "tsx", "java")
 _WORD = re.compile(r"@?[A-Za-z][\w@/.:-]{0,60}")
@@ -63,6 +64,15 @@ def find_target(address: Address) -> Target:
 def ports_of(pid: int) -> list[int]:
     """Where a process listens."""
     return sorted({port for owner, port in _listening() if owner == pid})
+
+
+def talks_to_itself(pid: int) -> bool:
+    """Whether both ends of a connection are its own, as those of an open console are; True where nobody tells."""
+    try:
+        ends = {(entry.laddr, entry.raddr) for entry in psutil.net_connections("tcp") if entry.pid == pid}
+    except (psutil.Error, OSError):
+        return True
+    return not ends or any((there, here) in ends for here, there in ends if there)
 
 
 def _listening() -> list[tuple[int | None, int]]:
@@ -122,6 +132,11 @@ class Kernel:
                 descriptors=_descriptors(self._process) if slow else None,
                 below=self._below() if slow else None,
             )
+
+    @property
+    def waits_for_events(self) -> bool:
+        """Whether the thread of the loop sleeps where loops do; False where the kernel does not tell."""
+        return self._linux and _text(PROC / str(self.pid) / "task" / str(self.loop_thread) / "wchan") in EVENT_WAITS
 
     def _linux_counters(self, *, slow: bool) -> Counters:
         folder, thread = PROC / str(self.pid), PROC / str(self.pid) / "task" / str(self.loop_thread)

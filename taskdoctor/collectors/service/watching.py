@@ -21,12 +21,13 @@ from taskdoctor.collectors.service import plain04, tasks
 from taskdoctor.collectors.service.channels import Channels
 from taskdoctor.collectors.service.grouping import Tracker
 from taskdoctor.collectors.service.observed import Frame, Ping, Stack, StackSample, Wait, Watched
-from taskdoctor.collectors.service.stacks import parse_stack
+from taskdoctor.collectors.service.stacks import is_idle, parse_stack
 from taskdoctor.collectors.service.tasks import TaskRecord
 from taskdoctor.collectors.service.telnet import TermSession, without_escapes
 from taskdoctor.collectors.service.wire import ChannelError, GoneError, SilentError
 
 STACKS_EVERY_S = 0.05
+CERTAIN_S = 1.0  # by then a stack is asked for, whatever the kernel says
 POLL_EVERY_S = 1.0  # each costs the service some ms; what came in between is kept inside
 COUNTERS_EVERY_S = 0.1
 SLOW_COUNTERS_EVERY = 10
@@ -96,6 +97,7 @@ class Watch:
         self._chains: dict[str, tuple[float, Stack]] = {}  # when it was asked, monotonic
         self._standing: dict[str, _Standing] = {}
         self._lives: dict[str, list[float]] = defaultdict(list)  # of tasks that have come and gone, by coroutine
+        self._kernel_knows = True  # until it says that the loop waits, and a stack shows that another thread does
         self._over = threading.Event()
         looks: list[Callable[[], None]] = [] if probe is not None else [self._look_at_tasks]
         if channels.port.session is not None:
@@ -148,14 +150,29 @@ class Watch:
     # --- stacks
 
     def _look_at_stacks(self) -> None:
-        due_s = time.monotonic()
+        """A stack costs the service some ms: while the kernel says that the loop waits as before, it is not asked."""
+        idle: Stack = ()
+        due_s = certain_s = time.monotonic()
         while not self._over.wait(max(0.0, due_s - time.monotonic())):
             due_s = max(due_s + STACKS_EVERY_S, time.monotonic())
+            waits = self._waits()
+            if idle and waits and time.monotonic() < certain_s:
+                at_s = time.time()
+                self.watched.stacks.append(StackSample(at_s, at_s, idle))
+                continue
+            certain_s = time.monotonic() + CERTAIN_S
             text = self._timed(lambda: self._command("stacktrace"))
             stack = _parsed(text) if text is not None else ()
+            idle = stack if is_idle(stack) else ()
             if stack:
                 ping = self.watched.pings[-1]
                 self.watched.stacks.append(StackSample(ping.asked_s, ping.at_s, stack))
+                self._kernel_knows &= bool(idle) or not waits or not self._waits()
+
+    def _waits(self) -> bool:
+        """Whether the kernel says that the loop waits for something to do, as far as it has been right so far."""
+        kernel = self._channels.kernel
+        return self._kernel_knows and kernel is not None and kernel.waits_for_events
 
     def _timed(self, ask: Callable[[], str]) -> str | None:
         """An answer, with how long the monitor's thread took for it; None when it was too long."""
