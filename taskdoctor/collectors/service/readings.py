@@ -269,10 +269,16 @@ def _leaf(sample: StackSample) -> tuple[str, int]:
 
 
 def _wanted(share: float | None, counters: Sequence[Counters], start_s: float, end_s: float) -> float | None:
-    """The share of CPU that the loop's thread used or stood in the queue for: on a full machine it gets less."""
+    """The share of CPU that the loop's thread used or stood in the queue for: on a full machine it gets less.
+
+    There it also waits for the interpreter, which another thread has that stands in the queue itself.
+    """
     if share is None:
         return None
     queued_s = _risen(counters, start_s, end_s, "run_queue_s") or 0.0
+    pressed_s = _risen(counters, start_s, end_s, "cpu_pressure_s") or 0.0
+    if share >= IDLE_SHARE and pressed_s >= BUSY_SHARE * (end_s - start_s):
+        return 1.0
     return min(1.0, share + queued_s / (end_s - start_s))
 
 
