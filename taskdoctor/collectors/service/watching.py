@@ -28,7 +28,7 @@ from taskdoctor.collectors.service.wire import ChannelError, GoneError, SilentEr
 
 STACKS_EVERY_S = 0.05
 CERTAIN_S = 1.0  # by then a stack is asked for, whatever the kernel says
-POLL_EVERY_S = 1.0  # each costs the service some ms; what came in between is kept inside
+POLL_EVERY_S = 1.0  # what came in between is kept inside
 COUNTERS_EVERY_S = 0.1
 SLOW_COUNTERS_EVERY = 10
 TASKS_EVERY_S = 0.25
