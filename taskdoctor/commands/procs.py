@@ -86,14 +86,17 @@ def _cleaned(verdict: Verdict, *, ask: bool, as_json: bool) -> Verdict:
     import sys
 
     from taskdoctor.commands.cleaning import clean_up
+    from taskdoctor.errors import Exit
 
-    verdict = clean_up(verdict, ask=ask)
+    verdict, interrupted = clean_up(verdict, ask=ask)
     if as_json:
         ending.give(verdict, command="procs", as_json=True, verbose=False)
     elif verdict.report.ended:
         from taskdoctor.renderers.terminal import print_ended
 
         print_ended(verdict.report.ended, sys.stdout)
+    if interrupted:
+        raise typer.Exit(Exit.INTERRUPTED)
     return verdict
 
 
