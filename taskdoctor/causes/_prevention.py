@@ -29,7 +29,7 @@ async def stop(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 """,
     after="""\
-import asyncio, os, signal
+import asyncio, contextlib, os, signal
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 
 
@@ -39,14 +39,10 @@ async def start(*command: str) -> Process:
 
 async def stop(process: Process) -> None:
     process.stdin.close()  # a good server ends by itself
-    try:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), 2)
-    except TimeoutError:
-        pass
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # and whatever the wrapper has left
-    except ProcessLookupError:
-        pass
     await process.wait()
 """,
 )
