@@ -25,6 +25,7 @@ import psutil
 
 from taskdoctor.collectors.service.address import parse_address
 from taskdoctor.collectors.service.channels import open_channels
+from taskdoctor.collectors.service.console import Console
 from taskdoctor.collectors.service.observed import Watched
 from taskdoctor.collectors.service.probe import Probe
 from tests.services import free_ports
@@ -112,21 +113,21 @@ def _first_list_s(port: int, tasks: int) -> float:
     channels = open_channels(parse_address(f"127.0.0.1:{port}"))
     made: list[Probe] = []
 
-    def install(run: Callable[[str], str]) -> None:
-        made.append(Probe(run))
-        made[0].install()
+    def install(console: Console) -> None:
+        made.append(Probe())
+        made[0].install(console)
 
     try:
         channels.use_console(install)
         began_s = time.monotonic()
         seen = Watched()
         while time.monotonic() < began_s + 20:
-            made[0].poll(channels.command, seen)
+            made[0].poll(seen)
             if seen.tasks and seen.tasks[-1].count >= tasks:
                 break
             time.sleep(0.01)
         took_s = time.monotonic() - began_s
-        made[0].remove(channels.command)
+        made[0].remove()
     finally:
         channels.close()
     return took_s

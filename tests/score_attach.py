@@ -11,6 +11,7 @@ import json
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,9 +154,14 @@ def main() -> None:
     parser.add_argument("--again", type=Path, help="judge the watches of this folder, without new ones")
     parser.add_argument("options", nargs="*", help="options for attach, after --")
     chosen = parser.parse_args()
-    folder: Path = chosen.again or chosen.keep or Path("watches")
-    folder.mkdir(exist_ok=True, parents=True)
-    scores = []
+    with tempfile.TemporaryDirectory(prefix="watches-") as passing:
+        folder: Path = chosen.again or chosen.keep or Path(passing)
+        folder.mkdir(exist_ok=True, parents=True)
+        _sums(list(_scores(chosen, folder)))
+
+
+def _scores(chosen: argparse.Namespace, folder: Path) -> Iterator[Score]:
+    """A row per run, as soon as it is known."""
     for fault in all_faults():
         if chosen.faults and fault.name not in chosen.faults.split(","):
             continue
@@ -164,9 +170,8 @@ def main() -> None:
                 watched(fault.name, seed, chosen.seconds, folder, chosen.options)
             score = judged(folder, fault.name, fault.cause, seed)
             if score is not None:
-                scores.append(score)
                 _row(score)
-    _sums(scores)
+                yield score
 
 
 def _row(score: Score) -> None:

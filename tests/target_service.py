@@ -1,7 +1,8 @@
 """A service to attach to: `python -m tests.target_service PORT [MODE ...]`; prints `ready` and then nothing of its own.
 
 Modes: `hostile` (task names that no table survives), `surrogate` (one that no encoding takes), `blocking` (a
-synchronous sleep twice a second), `computing`, `native` (holds the interpreter), `waiting` (tasks queue at one lock),
+synchronous sleep twice a second), `computing`, `hoarding` (a list that is gone through grows), `trimming` (not),
+`bursting` (a consumer falls behind), `native` (holds the interpreter), `waiting` (tasks queue at one lock),
 `leaking`, `no-console`, `ipv6`, `many=N` tasks, `uvloop`, `busy` (a third of the time), `inspect=FILE` (what anybody
 could leave in it).
 """
@@ -51,6 +52,48 @@ async def computing() -> None:
         end_s = time.monotonic() + BLOCKS_S
         while time.monotonic() < end_s:
             sum(range(200))
+
+
+SAID: list[str] = []
+jobs: asyncio.Queue[int]
+
+
+def count_words() -> int:
+    return sum(len(text.lower().split()) for text in SAID)
+
+
+async def remembering(most: int) -> None:
+    """A conversation that goes through all that was ever said, with each turn; `most`: what is kept of it."""
+    while True:
+        await asyncio.sleep(0.9)
+        SAID.extend(f"what was said in turn {number} of this conversation" for number in range(60_000))
+        del SAID[:-most]
+        count_words()
+
+
+async def hoarding() -> None:
+    await remembering(10_000_000)
+
+
+async def trimming() -> None:
+    await remembering(60_000)
+
+
+async def bursting() -> None:
+    """Forty pieces of work at once every three seconds, of which each takes a twentieth of a second."""
+    global jobs
+    jobs = asyncio.Queue()
+    consumer = asyncio.create_task(consume())
+    while not consumer.done():
+        for number in range(40):
+            jobs.put_nowait(number)
+        await asyncio.sleep(3)
+
+
+async def consume() -> None:
+    while True:
+        await jobs.get()
+        await asyncio.sleep(0.05)
 
 
 async def native() -> None:
@@ -106,7 +149,15 @@ def write(path: str, text: str) -> None:
     draft.rename(path)
 
 
-WORKS = {"blocking": blocking, "computing": computing, "native": native, "busy": busy}
+WORKS = {
+    "blocking": blocking,
+    "computing": computing,
+    "native": native,
+    "busy": busy,
+    "hoarding": hoarding,
+    "trimming": trimming,
+    "bursting": bursting,
+}
 
 
 def works(modes: set[str], made: list[asyncio.Task[None]]) -> None:

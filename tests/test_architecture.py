@@ -19,10 +19,11 @@ MAY: dict[str, set[str]] = {
     "cli": {"commands", "errors", "renderers", "__init__"},
     "commands": {"renderers", "collectors", "diagnosis", "causes", "model", "errors", "__init__"},
     "renderers": {"model", "errors", "__init__"},
-    "collectors": {"model", "errors"},
+    "collectors": {"model", "errors", "chance"},
     "diagnosis": {"model"},
-    "causes": {"model", "diagnosis"},
+    "causes": {"model", "diagnosis", "chance"},
     "model": set(),
+    "chance": set(),
     "errors": set(),
     "demo": {"errors"},
     "probe": set(),
@@ -31,7 +32,7 @@ ONLY_IN = {
     "typer": {"cli", "commands"},
     "rich": {"renderers"},
     "psutil": {"collectors", "demo"},
-    "socket": {"collectors", "demo"},
+    "socket": {"collectors", "demo", "probe"},
     "click": set(),
 }
 

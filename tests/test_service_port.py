@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from taskdoctor.collectors.service.console import ConsoleHolder
 from taskdoctor.collectors.service.port import open_port
 from taskdoctor.collectors.service.stacks import application_frame, held_by, is_idle, parse_stack
 from taskdoctor.collectors.service.telnet import TermSession
+from taskdoctor.collectors.service.watching import Watch
 from taskdoctor.collectors.service.web import Web
 from taskdoctor.collectors.service.wire import ChannelError, Farewell, SilentError, Wire
 from taskdoctor.errors import UsageError
@@ -30,7 +32,7 @@ def service() -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def channels(service: Service) -> Iterator[Channels]:
     opened = open_channels(parse_address(service.address))
-    opened.open_web()
+    opened.open_beside()
     yield opened
     opened.close()
 
@@ -107,9 +109,11 @@ def test_what_a_console_leaves_is_tidied(service: Service) -> None:
     channels = open_channels(parse_address(service.address))
     told: list[str] = []
     try:
-        channels.use_console(lambda run: None)
+        channels.use_console(lambda console: None)
         time.sleep(0.6)  # a moment later, when no console is left
-        channels.use_console(lambda run: told.append(run("import sys\nprint('taskdoctor' in str(sys.modules))")))
+        channels.use_console(
+            lambda console: told.append(console.run("import sys\nprint('taskdoctor' in str(sys.modules))"))
+        )
     finally:
         channels.close()
     assert told == ["False\n"]
@@ -120,7 +124,7 @@ def test_disabled_console_is_said() -> None:
         channels = open_channels(parse_address(service.address))
         try:
             with pytest.raises(ChannelError, match="disabled"):
-                channels.use_console(lambda run: None)
+                channels.use_console(lambda console: None)
             assert parse_stack(_session(channels).command("stacktrace"))
         finally:
             channels.close()
@@ -133,7 +137,7 @@ def test_a_name_that_cannot_be_encoded_breaks_the_printed_list_only() -> None:
         try:
             with pytest.raises(ChannelError, match="failed in the service"):
                 tasks.parse_ps(_session(channels).raw("ps", whole=tasks.is_whole))
-            channels.open_web()
+            channels.open_beside()
             assert channels.web is not None
             assert any(task.coroutine == "worker()" for task in channels.web.tasks())
         finally:
@@ -227,3 +231,18 @@ def test_loopback() -> None:
     assert parse_address("[::1]:1").is_loopback
     assert not parse_address("192.0.2.1:1").is_loopback
     assert Web(Address("127.0.0.1", 1)).address.port == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only its kernel tells what a thread waits for")
+def test_waiting_loop_is_seldom_asked_for_its_stack(service: Service) -> None:
+    channels = open_channels(parse_address(service.address))
+    try:
+        watching = Watch(channels)
+        watching.start()
+        watching.wait(1.5)
+        watching.stop()
+    finally:
+        channels.close()
+    assert watching.watched.stacks
+    assert len(watching.watched.pings) < len(watching.watched.stacks) / 2
+    assert all(is_idle(sample.stack) for sample in watching.watched.stacks)

@@ -15,10 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from taskdoctor.collectors.service.address import parse_address
-from taskdoctor.collectors.service.channels import Channels, open_channels
+from taskdoctor.collectors.service.channels import open_channels
+from taskdoctor.collectors.service.console import Console
 from taskdoctor.collectors.service.observed import Watched
 from taskdoctor.collectors.service.probe import Probe
 from taskdoctor.collectors.service.readings import blocked
@@ -31,18 +33,18 @@ KILLED = 6
 
 
 @contextmanager
-def probed(service: Service) -> Iterator[tuple[Channels, Probe]]:
+def probed(service: Service) -> Iterator[Probe]:
     channels = open_channels(parse_address(service.address))
     made: list[Probe] = []
 
-    def install(run: Callable[[str], str]) -> None:
-        made.append(Probe(run))
-        made[0].install()
+    def install(console: Console) -> None:
+        made.append(Probe())
+        made[0].install(console)
 
     try:
         channels.use_console(install)
-        yield channels, made[0]
-        made[0].remove(channels.command)
+        yield made[0]
+        made[0].remove()
     finally:
         channels.close()
 
@@ -50,12 +52,12 @@ def probed(service: Service) -> Iterator[tuple[Channels, Probe]]:
 def watched(service: Service, seconds: float) -> Watched:
     """The news of so many seconds."""
     found = Watched()
-    with probed(service) as (channels, probe):
+    with probed(service) as probe:
         late_s = time.monotonic() + seconds
         while time.monotonic() < late_s:
             time.sleep(0.2)
             with suppress(SilentError):
-                probe.poll(channels.command, found)
+                probe.poll(found)
     return found
 
 
@@ -116,12 +118,53 @@ def test_installed_and_removed_fifty_times_without_a_trace(tmp_path: Path) -> No
         with ThreadPoolExecutor(8) as pool:
             cycles = [pool.submit(_cycle, service, with_probe=number % 4 == 0) for number in range(CYCLES)]
             for seed in range(KILLED):
-                _killed(service, random.Random(seed))
+                _killed(service, random.Random(seed), at_once=1 + seed % 4)
             for each in cycles:
                 each.result()
         after = _settled(inspected, lambda now: now == before)
     assert {name: after[name] for name in after if after[name] != before[name]} == {}
     assert "".join(service.lines[:20]) == ""
+
+
+@pytest.mark.long
+def test_clients_killed_inside_the_console_leave_none_of_its_names(tmp_path: Path) -> None:
+    """Several at the same moment, from when the first opens the console on; others come and go meanwhile."""
+    inspected = tmp_path / "inside.json"
+    with running(f"inspect={inspected}") as service:
+        attach(service.address, "-d", "1s")
+        before = _settled(inspected, lambda now: "taskdoctor-probe" not in now["threads"] and not now["prompt"])
+        for seed in range(KILLED):
+            rng = random.Random(seed)
+            with ThreadPoolExecutor(2) as pool:
+                cycles = [pool.submit(_cycle, service, with_probe=True) for _ in range(seed % 3)]
+                with _clients(service, 1 + seed % 4):
+                    _await_console(service)
+                    time.sleep(rng.uniform(0.0, 0.15))
+                for each in cycles:
+                    each.result()
+            after = _settled(inspected, lambda now: now == before)
+            assert {name: after[name] for name in after if after[name] != before[name]} == {}
+    assert "".join(service.lines[:20]) == ""
+
+
+@contextmanager
+def _clients(service: Service, count: int) -> Iterator[None]:
+    """So many real clients, all killed at the end."""
+    command = [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "30s"]
+    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(count)]
+    yield
+    for process in started:
+        process.kill()
+    for process in started:
+        process.wait()
+
+
+def _await_console(service: Service) -> None:
+    late_s = time.monotonic() + 10
+    while time.monotonic() < late_s:
+        if any(each.laddr.port == service.port + 2 for each in psutil.Process(service.process.pid).net_connections()):
+            return
+        time.sleep(0.002)
 
 
 def _cycle(service: Service, *, with_probe: bool) -> None:
@@ -131,16 +174,13 @@ def _cycle(service: Service, *, with_probe: bool) -> None:
         channels.command("stacktrace")
         channels.close()
         return
-    with suppress(ChannelError), probed(service) as (channels, probe):
-        probe.poll(channels.command, Watched())
+    with suppress(ChannelError), probed(service) as probe:
+        probe.poll(Watched())
 
 
-def _killed(service: Service, rng: random.Random) -> None:
-    command = [sys.executable, "-m", "taskdoctor", "attach", service.address, "-d", "30s"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(rng.uniform(0.4, 2.0))
-    process.kill()
-    process.wait()
+def _killed(service: Service, rng: random.Random, *, at_once: int) -> None:
+    with _clients(service, at_once):
+        time.sleep(rng.uniform(0.4, 2.0))
 
 
 def _settled(path: Path, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -69,6 +69,13 @@ def claims(timeline: Timeline, cause: str) -> tuple[Claim, ...]:
     )
 
 
+def pids(timeline: Timeline) -> set[str]:
+    """Of what is left in the process table, or kept beyond what is needed."""
+    kinds = (ProcessClass.ORPHAN, ProcessClass.HELPER, ProcessClass.RETAINED, ProcessClass.SUSPECT)
+    trees = [tree for tree in timeline.processes.trees if tree.kind in kinds] if timeline.processes is not None else []
+    return {str(process.pid) for tree in trees for process in tree.processes}
+
+
 def _locking(timeline: Timeline, orphans: Sequence[ProcessTree], cause: str, ahead_s: float) -> Iterator[Claim]:
     """Waits for a file that an orphan has locked or, where the log names the file, open; since it was started.
 

@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
-from taskdoctor.model import Form, Lane, Timeline
+from taskdoctor.chance import at_least
+from taskdoctor.model import Event, Form, Interval, Lane, StallKind, Timeline
+
+FEWEST, MOST_STALLS = 3, 0.5  # stalls beside a counter's steps, and their share of all
+BY_CHANCE = 1e-3
+SLACK_S = 1.0  # between a stall and the reading that tells of it
 
 
 def full_as_marks(
@@ -37,3 +42,33 @@ def counted_as_spans(timeline: Timeline, lane: Lane, *, kind: str, per_second: f
         if later.place.source == earlier.place.source and (rise := (later.value or 0.0) - (earlier.value or 0.0)) > 0
     )
     return replace(timeline, spans={**timeline.spans, lane: (*timeline.spans.get(lane, ()), *lost)})
+
+
+def stepping(timeline: Timeline, lane: Lane, *, kind: str, least: float) -> tuple[Event, ...]:
+    """Steps of a counter, each as long as it was between the two readings, where the loop's stalls go with them.
+
+    A gauge line every few seconds tells only that it happened since the one before. So nothing is told unless most
+    stalls lie in such stretches, and far more of them than the share of time that these make up would put there.
+    """
+    readings = sorted(
+        (event for event in timeline.levels.get(lane, ()) if event.kind == kind and event.value is not None),
+        key=lambda event: (event.place.source, event.label, event.at_s),
+    )
+    steps = [
+        replace(later, form=Form.SPAN, value=None, seconds=later.at_s - earlier.at_s)
+        for earlier, later in pairwise(readings)
+        if (later.place.source, later.label) == (earlier.place.source, earlier.label)
+        and (later.value or 0.0) - (earlier.value or 0.0) >= least
+    ]
+    held = [stall.interval for stall in timeline.stalls if stall.kind is StallKind.LOOP]
+    met = sum(any(_meet(step, stall) for step in steps) for stall in held)
+    if met < max(FEWEST, MOST_STALLS * len(held)):
+        return ()
+    covered = sum((step.seconds or 0.0) + SLACK_S for step in steps) / max(timeline.window.seconds, 1.0)
+    if at_least(met, len(held), min(1.0, covered)) >= BY_CHANCE:
+        return ()
+    return tuple(step for step in steps if any(_meet(step, stall) for stall in held))
+
+
+def _meet(step: Event, stall: Interval) -> bool:
+    return step.start_s - SLACK_S / 2 <= stall.end_s and stall.start_s <= step.end_s + SLACK_S / 2

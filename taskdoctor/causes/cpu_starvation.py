@@ -43,6 +43,14 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             weight=0.5,
             say="{label} within the {seconds} before it",
         ),
+        *marks(
+            timeline,
+            ID,
+            Lane.NOT_SCHEDULED,
+            before_s=PRESSURE_WINDOW_S,
+            weight=0.8,  # the service's own gauge, or its host's, of what was taken from it
+            say="{label} within the {seconds} before it",
+        ),
     )
 
 

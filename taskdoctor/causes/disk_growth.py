@@ -6,14 +6,13 @@ from dataclasses import replace
 
 from taskdoctor.causes import _risks
 from taskdoctor.causes._example_logs import Said, Turn, growing, incident, pile, slow_tool
-from taskdoctor.diagnosis.claiming import marks, rising, spans
+from taskdoctor.diagnosis.claiming import longer_each_time, marks, rising, spans
 from taskdoctor.diagnosis.growth import growths
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Risk, Timeline
 
 ID = "disk-growth"
-SCAN = "going through {label} took {seconds}"
-
-
+GONE_THROUGH = "going through {label} took {seconds}"
+SCAN = "live-folder"  # files of a folder, gone through on the loop
 SAVING = "measured-saving"
 FULL_S = 20.0  # what was tried before a write failed on a full disk
 
@@ -22,10 +21,16 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
     """A scan that tells its length; sizes own lateness only as far as it rises with them; and a disk that is full."""
     scans = tuple(event for event in timeline.spans.get(Lane.DISK, ()) if event.kind != SAVING)
     return (
-        *spans(replace(timeline, spans={**timeline.spans, Lane.DISK: scans}), ID, Lane.DISK, say=SCAN),
+        *spans(replace(timeline, spans={**timeline.spans, Lane.DISK: scans}), ID, Lane.DISK, say=GONE_THROUGH),
         *rising(timeline, ID, Lane.DISK, say="lateness rises with {label}: {first} -> {last}"),
         *marks(timeline, ID, Lane.DISK, before_s=FULL_S, weight=0.7, say="{label} inside the stall"),
         *_saving(timeline),
+        *longer_each_time(
+            timeline,
+            ID,
+            lambda event: event.kind == SCAN,
+            say="going through files took longer each time: {first} -> {last}",
+        ),
     )
 
 
@@ -114,7 +119,7 @@ async def keep_small(folder: Path) -> None:
     blind_how=(
         'logging.info("cache folder: %d files", sum(1 for _ in os.scandir("cache")))   # each ten minutes, in a thread'
     ),
-    leads_to=("blocking-call",),
+    leads_to=("blocking-call", "cpu-bound"),
     more=(
         "Spread files over subfolders by date: removing one is quick, and a listing stays short. systemd-tmpfiles or "
         "a cron job (`find cache -type f -mmin +60 -delete`) works without a change of code; try it with -print "

@@ -11,6 +11,10 @@ from taskdoctor.model import Cause, Claim, Event, Example, Fix, Lane, Layer, Pri
 
 ID = "dns"
 RESOLVER_S = 20.0  # two servers, two attempts of 5 s each: the default patience of a resolver
+CONNECTED = "measured-connect"
+PATIENCE_S = 5.0  # of a resolver, per attempt
+STEP_SLACK_S, STEP_WIDTH_S = 0.05, 0.45
+FEW_STEPS, MOST_STEPS = 4, 0.8
 NEAR_S = 30.0  # a full executor this close explains a failed lookup
 
 
@@ -26,7 +30,19 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             weight=0.7,
             say="{label} after {seconds}",
         ),
+        *_steps(timeline),
     )
+
+
+def _steps(timeline: Timeline) -> tuple[Claim, ...]:
+    """Connections that took a resolver's patience longer, once or twice: nothing else makes steps of five seconds."""
+    connected = [event for event in timeline.spans.get(Lane.UPSTREAM, ()) if event.kind == CONNECTED]
+    late = [event for event in connected if (event.seconds or 0.0) >= PATIENCE_S - STEP_SLACK_S]
+    stepped = tuple(event for event in late if ((event.seconds or 0.0) + STEP_SLACK_S) % PATIENCE_S <= STEP_WIDTH_S)
+    if len(stepped) < FEW_STEPS or len(stepped) < MOST_STEPS * len(late):
+        return ()
+    only = replace(timeline, spans={Lane.DNS: stepped})
+    return spans(only, ID, Lane.DNS, say="connecting took {seconds}: the patience of a resolver, not of a network")
 
 
 def _without_full_executor(timeline: Timeline) -> Timeline:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
 from taskdoctor.causes._readings import full_as_marks
-from taskdoctor.diagnosis.claiming import marks, spans
-from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
+from taskdoctor.diagnosis.claiming import beside, marks, spans
+from taskdoctor.diagnosis.intervals import covered_s, union
+from taskdoctor.model import Cause, Claim, Example, Fix, Interval, Lane, Layer, Priority, Timeline
 
 ID = "executor-starvation"
 QUEUED_S = 30.0  # a gauge at its maximum speaks for the stall that contains it, at most this far back
+FULL = "counted-threads-full"
+GAUGE_S = 10.0  # such gauges are written every few seconds
 POOL = "app.executor:gauge:44"
 
 
@@ -24,7 +29,25 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             weight=0.8,
             say="{label} during {seconds} of waiting",
         ),
+        *_queued(timeline),
+        *beside(timeline, ID, Lane.EXECUTOR, say="late while {count} others waited ({label})"),
     )
+
+
+def _queued(timeline: Timeline) -> tuple[Claim, ...]:
+    """Waits in a queue while all threads were busy: it is the threads that they waited for."""
+    full = union(
+        Interval(mark.at_s - GAUGE_S, mark.at_s + GAUGE_S)
+        for mark in timeline.marks.get(Lane.EXECUTOR, ())
+        if mark.kind == FULL
+    )
+    waits = tuple(
+        wait
+        for wait in timeline.spans.get(Lane.QUEUE, ())
+        if covered_s(Interval(wait.start_s, wait.end_s), full) >= 0.5 * (wait.seconds or 0.0) > 0
+    )
+    only = replace(timeline, spans={Lane.EXECUTOR: waits})
+    return spans(only, ID, Lane.EXECUTOR, say="waited {seconds} while all threads were busy") if waits else ()
 
 
 def _full(turn: Turn) -> tuple[Said, ...]:

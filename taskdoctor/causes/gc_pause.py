@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
+from taskdoctor.causes._readings import stepping
 from taskdoctor.diagnosis.claiming import spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "gc-pause"
+COUNTED = "counted-collections"
 WATCH = "app.gc:watch:12"
 
 
 def claims(timeline: Timeline) -> tuple[Claim, ...]:
-    """Only collections with a length: that one happened says nothing, nearly every slow turn has one inside."""
-    return spans(timeline, ID, Lane.GC, say="a gen-{key} collection ran {seconds}")
+    """Only collections with a length: that one happened says nothing, nearly every slow turn has one inside.
+
+    Unless the loop stalls just where full collections are counted, and hardly any was counted elsewhere.
+    """
+    counted = stepping(timeline, Lane.GC, kind=COUNTED, least=1.0)
+    only = replace(timeline, spans={Lane.GC: counted})
+    return (
+        *spans(timeline, ID, Lane.GC, say="a gen-{key} collection ran {seconds}"),
+        *(spans(only, ID, Lane.GC, weight=0.8, say="a full collection was counted here ({label})") if counted else ()),
+    )
 
 
 def _full_collection(turn: Turn) -> tuple[Said, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool
-from taskdoctor.diagnosis.claiming import marks, spans
+from taskdoctor.diagnosis.claiming import beside, marks, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "lock-contention"
@@ -15,6 +15,7 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
     return (
         *spans(timeline, ID, Lane.LOCK, say="waited {seconds} for {label}"),
         *marks(timeline, ID, Lane.LOCK, before_s=BUSY_TIMEOUT_S, weight=0.9, say="{label} after {seconds}"),
+        *beside(timeline, ID, Lane.LOCK, say="late while {count} others waited ({label})"),
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taskdoctor.causes._example_logs import Said, Turn, incident, journal
-from taskdoctor.causes._readings import full_as_marks
+from taskdoctor.causes._readings import full_as_marks, stepping
 from taskdoctor.diagnosis.claiming import marks, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "memory-pressure"
 PRESSED_PERCENT = 10.0  # of the last ten seconds in which nothing ran for want of memory
-FULL_PERCENT = {"dask-memory-high": 80.0}  # of its limit: there the worker pauses
+FAULTS, FAULTED = "counted-faults", 100.0  # major faults, or MB swapped, between two readings: some of either are usual
+FULL_PERCENT = {"dask-memory-high": 80.0, FAULTS: float("inf")}  # of its limit: there the worker pauses
 RECLAIM_S = 10.0  # how long a reclaim or a kill announces itself before its line
 
 
@@ -25,7 +28,15 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             weight=0.6,
             say="{label} at the end of {seconds} of lateness",
         ),
+        *_faulted(timeline),
     )
+
+
+def _faulted(timeline: Timeline) -> tuple[Claim, ...]:
+    """Stalls where pages were read back from the disk, as a counter tells that is looked at now and then."""
+    rises = stepping(timeline, Lane.MEMORY, kind=FAULTS, least=FAULTED)
+    only = replace(timeline, spans={Lane.MEMORY: rises})
+    return spans(only, ID, Lane.MEMORY, weight=0.8, say="{label} jumped just here") if rises else ()
 
 
 def _flushing(turn: Turn) -> tuple[Said, ...]:

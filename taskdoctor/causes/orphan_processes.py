@@ -8,12 +8,27 @@ from taskdoctor.causes import _leftovers, _risks
 from taskdoctor.causes._example_logs import Said, Turn, growing, incident, pile, slow_tool
 from taskdoctor.causes._prevention import OWN_GROUP
 from taskdoctor.diagnosis.claiming import marks, rising, spans
-from taskdoctor.model import Cause, Claim, Example, Lane, Layer, Risk, Timeline
+from taskdoctor.diagnosis.growth import COPIES, Growth, growths
+from taskdoctor.model import (
+    Cause,
+    Claim,
+    Evidence,
+    Example,
+    Interval,
+    Lane,
+    Layer,
+    Risk,
+    Timeline,
+)
 
 ID = "orphan-processes"
 TITLE = "Subprocesses are left behind"
 SWARM = 5
 FEW_LEFT = 3  # children left, and lock waits after them, that are no coincidence
+OUTLIVED, FEW_OUTLIVED = "child-left", 2  # seen live, beside those that were started with it
+CPU = "children-cpu"  # cores that the copies of one program below a live service used
+NEXT_LOOK_S = 1.1  # the look that counts what was used meanwhile
+MUCH_CPU = 0.3  # cores, over a second of which the want of a CPU was a part
 LOCK_WAIT_S = 0.5
 BEFORE_SHARE = 0.1  # of the log without children left, and of the waits that may fall into it
 KILL_GRACE_S = 10.0  # what is tried on a child before it is given up
@@ -27,17 +42,52 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
         *marks(timeline, ID, Lane.CHILDREN, before_s=KILL_GRACE_S, weight=0.5, say="{label} inside the stall"),
         *rising(timeline, ID, Lane.CHILDREN, say="lateness rises with {label}: {first} -> {last}"),
         *_held_locks(timeline),
+        *_pressing(timeline),
         *_leftovers.claims(timeline, ID),
     )
 
 
+def _left(timeline: Timeline) -> list[float]:
+    """When children were left behind: as lines say, else as copies of one program came to more and more."""
+    told = [mark.at_s for mark in timeline.marks.get(Lane.CHILDREN, ())]
+    return told or sorted(at_s for growth in _more_copies(timeline) for at_s in growth.steps())
+
+
+def _more_copies(timeline: Timeline) -> list[Growth]:
+    """Programs of which a live service has more and more copies, beyond what its connections explain."""
+    return [growth for growth in growths(timeline, Lane.CHILDREN) if growth.kind == COPIES]
+
+
+def _pressing(timeline: Timeline) -> tuple[Claim, ...]:
+    """Time in which the service got no CPU while what it leaves behind used as much as a core has."""
+    names, pids = {growth.label for growth in _more_copies(timeline)}, _leftovers.pids(timeline)
+    used = [
+        level
+        for level in timeline.levels.get(Lane.CHILDREN, ())
+        if level.kind == CPU and (level.label in names or not pids.isdisjoint(level.key.split()))
+    ]
+    claims = []
+    for span in timeline.spans.get(Lane.NOT_SCHEDULED, ()):
+        beside: dict[str, float] = {}
+        for level in used:
+            if span.start_s <= level.at_s <= span.end_s + NEXT_LOOK_S:
+                beside[level.label] = max(level.value or 0.0, beside.get(level.label, 0.0))
+        cores = sum(beside.values())
+        if cores >= MUCH_CPU:
+            text = f"copies of {', '.join(sorted(beside)[:2])}, left behind, used {cores:.1f} cores meanwhile"
+            claims.append(Claim(ID, Interval(span.start_s, span.end_s), Evidence(text, str(span.place))))
+    return tuple(claims)
+
+
 def _held_locks(timeline: Timeline) -> tuple[Claim, ...]:
     """Waits for a lock that began only when children had been left behind: they hold what everybody waits for."""
-    left = [mark.at_s for mark in timeline.marks.get(Lane.CHILDREN, ())]
+    left = _left(timeline)
     waits = [event for event in timeline.spans.get(Lane.LOCK, ()) if (event.seconds or 0.0) >= LOCK_WAIT_S]
     behind = [event for event in waits if left and event.at_s > min(left)]
     watched_s = min(left) - timeline.window.start_s if left else 0.0
-    if len(left) < FEW_LEFT or len(behind) < FEW_LEFT or watched_s < BEFORE_SHARE * timeline.window.seconds:
+    if any(mark.kind == OUTLIVED for mark in timeline.marks.get(Lane.CHILDREN, ())):
+        behind = waits if len(left) >= FEW_OUTLIVED else []  # some may be older than the watch
+    elif len(left) < FEW_LEFT or len(behind) < FEW_LEFT or watched_s < BEFORE_SHARE * timeline.window.seconds:
         return ()
     if len(waits) - len(behind) > BEFORE_SHARE * len(waits):
         return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taskdoctor.causes._example_logs import Said, Turn, incident, slow_tool, stdlib
 from taskdoctor.causes._readings import full_as_marks
-from taskdoctor.diagnosis.claiming import marks, spans
+from taskdoctor.diagnosis.claiming import beside, marks, spans
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Timeline
 
 ID = "pool-exhaustion"
@@ -23,6 +23,7 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
             weight=0.8,
             say="{label} after {seconds} of waiting",
         ),
+        *beside(timeline, ID, Lane.POOL, say="late while {count} others waited ({label})"),
     )
 
 

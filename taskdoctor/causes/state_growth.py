@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from taskdoctor.causes import _risks
 from taskdoctor.causes._example_logs import Said, Turn, growing, incident, pile, slow_tool
-from taskdoctor.diagnosis.claiming import grown_work, rising
+from taskdoctor.diagnosis.claiming import grown_work, longer_each_time, rising
 from taskdoctor.diagnosis.growth import growths
 from taskdoctor.model import Cause, Claim, Example, Fix, Lane, Layer, Priority, Risk, Timeline
 
 ID = "state-growth"
+FOLDER = "live-folder"  # files gone through on the loop: those of `disk-growth`
 
 
 RISES = "lateness rises with {label}: {first} -> {last}"
@@ -24,7 +25,16 @@ def claims(timeline: Timeline) -> tuple[Claim, ...]:
         *rising(timeline, ID, Lane.STATE, say=RISES),
         *(() if growths(timeline, *KNOWN) else rising(timeline, ID, Lane.GAUGE, say=RISES)),
         *grown_work(timeline, ID, Lane.STATE, say="{label}: {first} -> {last}"),
+        *_longer_each_time(timeline),
     )
+
+
+def _longer_each_time(timeline: Timeline) -> tuple[Claim, ...]:
+    """The same line for longer each time, where neither tasks nor files are what it goes through."""
+    if growths(timeline, Lane.TASKS):
+        return ()
+    say = "{label} took longer each time: {first} -> {last}"
+    return longer_each_time(timeline, ID, lambda event: event.kind != FOLDER, say=say)
 
 
 def risks(timeline: Timeline) -> tuple[Risk, ...]:

@@ -12,7 +12,9 @@ from taskdoctor.collectors.service import grouping
 from taskdoctor.collectors.service.address import Address
 from taskdoctor.collectors.service.assembling import Table, lags_s, snapshot
 from taskdoctor.collectors.service.channels import Channels, open_channels
+from taskdoctor.collectors.service.console import Console
 from taskdoctor.collectors.service.probe import Probe
+from taskdoctor.collectors.service.telnet import TermSession
 from taskdoctor.collectors.service.watching import Watch
 from taskdoctor.collectors.service.wire import ChannelError
 from taskdoctor.diagnosis import timeline
@@ -97,21 +99,22 @@ def _first_look(channels: Channels) -> Callable[[], Processes] | None:
 
 def _second_look(look: Callable[[], Processes] | None) -> Iterator[Snapshot]:
     """The tool servers below the service, and orphans: what it keeps beyond its sessions, what was left behind."""
-    from taskdoctor.collectors.processes.collecting import snapshot
+    from taskdoctor.collectors.processes.collecting import snapshot as table_snapshot
 
     seen = look() if look is not None else None
     if seen is not None and seen.trees:
-        yield snapshot(seen)
+        yield table_snapshot(seen)
 
 
 def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
     for note in channels.notes:
         _say(note)
-    probe = _installed(channels, deep=plan.deep) if channels.second is not None and not plan.read_only else None
+    can_have_one = isinstance(channels.port.session, TermSession)
+    probe = _installed(channels, deep=plan.deep) if can_have_one and not plan.read_only else None
     watching = Watch(channels, probe)
     try:
         if probe is None:
-            channels.open_web()
+            channels.open_beside()
         watching.start()
         _say(f"watching {channels.port.address} for {duration(plan.duration_s)}; Ctrl-C ends early with the verdict")
         _until_over(plan, channels, watching)
@@ -121,7 +124,7 @@ def _watched(plan: Plan, channels: Channels) -> tuple[Snapshot, float, float]:
         watching.stop()
         watching.hear_the_rest()
         if probe is not None and not watching.gone:
-            probe.remove(channels.command)
+            probe.remove()
     if watching.gone:
         _say(watching.gone)
     seen = snapshot(watching, channels, table=plan.table)
@@ -132,9 +135,9 @@ def _installed(channels: Channels, *, deep: bool) -> Probe | None:
     """The probe, announced; without one the watch goes on with what the port and the kernel tell."""
     made: list[Probe] = []
 
-    def install(run: Callable[[str], str]) -> None:
-        probe = Probe(run, deep=deep)
-        probe.install()
+    def install(console: Console) -> None:
+        probe = Probe(deep=deep)
+        probe.install(console)
         made.append(probe)
 
     try:

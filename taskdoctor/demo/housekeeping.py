@@ -30,7 +30,7 @@ def jobs(backend: Backend) -> list[Coroutine[None, None, None]]:
         _every(3.0, lambda: _sweep(backend)),
         _every(5.0, Exporter().tell),
         _every(4.0, lambda: _announce(backend)),
-        _every(4.0, lambda: _checkpoint(backend)),
+        _often(4.0, lambda: backend.levers.imported_messages.amount, lambda: _checkpoint(backend)),
         _often(ON_REQUEST_S, lambda: backend.levers.descriptors_left.amount, lambda: _obey_limit(backend)),
         _often(6.0, lambda: backend.levers.compact_s.amount, backend.store.compact),
         _often(ON_REQUEST_S, lambda: backend.levers.export_s.amount, lambda: _export(backend)),

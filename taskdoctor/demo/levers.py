@@ -78,7 +78,7 @@ class ServiceLevers:
     cached_files: Lever = field(default_factory=Lever)  # files put into the voice cache at once
     absorbed: Lever = field(default_factory=Lever)  # the memory graph takes in a long conversation
     kept_handles: Lever = field(default_factory=Lever)  # attachments per turn that stay open
-    left_servers: Lever = field(default_factory=Lever)  # tool servers that survive a close
+    left_servers: Lever = field(default_factory=Lever)  # survive a close; the longest time between their syncs
     descriptors_left: Lever = field(default_factory=Lever)  # how many more descriptors the process may open
 
 

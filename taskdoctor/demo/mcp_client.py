@@ -52,8 +52,9 @@ class Leftovers:
     def __init__(self) -> None:
         self._processes: list[asyncio.subprocess.Process] = []
 
-    async def adopt(self, connection: Connection) -> None:
-        await connection.send({"jsonrpc": "2.0", "method": "notifications/left"})
+    async def adopt(self, connection: Connection, sync_every_s: float) -> None:
+        params = {"sync_every_s": sync_every_s}
+        await connection.send({"jsonrpc": "2.0", "method": "notifications/left", "params": params})
         self._processes.append(connection.process)
 
     async def end(self) -> None:
@@ -99,12 +100,12 @@ class McpClient:
     async def close(self) -> None:
         """Close every server's stdin and see it go."""
         log.info("Closing MCPClient... and %d active connections", len(self._connections))
-        with self._levers.left_servers.applied() as leaving:
-            left = self._connections.pop(LEAVABLE, None) if leaving else None
+        with self._levers.left_servers.applied() as sync_every_s:
+            left = self._connections.pop(LEAVABLE, None) if sync_every_s else None
         await asyncio.gather(*(self._end(each) for each in self._connections.values()))
         self._connections.clear()
         if left:
-            await self._leftovers.adopt(left)
+            await self._leftovers.adopt(left, sync_every_s)
             await asyncio.sleep(LOOK_AGAIN_S)
             log.warning("MCP server '%s' (pid %d) still running after close", left.name, left.process.pid)
             return

@@ -16,7 +16,6 @@ import sys
 import time
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-SYNC_EVERY_S = 24.0
 SYNC_S = (1.2, 2.4)
 
 
@@ -40,22 +39,22 @@ def sync(database: str, seconds: float) -> None:
     connection.close()
 
 
-def serve(rng: random.Random) -> bool:
-    """Answer until stdin closes; True when the client left without closing."""
+def serve(rng: random.Random) -> float:
+    """Answer until stdin closes; when the client leaves without closing, the longest time between two syncs."""
     for line in sys.stdin:
         request = json.loads(line)
         if request["method"] == "notifications/left":
-            return True
+            return float(request["params"]["sync_every_s"])
         sys.stdout.write(json.dumps(answer(request, rng)) + "\n")
         sys.stdout.flush()
-    return False
+    return 0.0
 
 
-def linger(database: str, rng: random.Random) -> None:
+def linger(database: str, sync_every_s: float, rng: random.Random) -> None:
     """Go on for as long as the service lives."""
     parent = os.getppid()
     while os.getppid() == parent:
-        wait_s = rng.uniform(0.1, 1.0) * SYNC_EVERY_S
+        wait_s = rng.uniform(0.1, 1.0) * sync_every_s
         if select.select([sys.stdin], [], [], wait_s)[0]:
             return  # the pipe closed after all
         sync(database, rng.uniform(*SYNC_S))
@@ -70,5 +69,6 @@ def end_with_service() -> None:
 if __name__ == "__main__":
     end_with_service()
     chance = random.Random(int(sys.argv[3]))
-    if serve(chance):
-        linger(sys.argv[2], chance)
+    left_with_s = serve(chance)
+    if left_with_s:
+        linger(sys.argv[2], left_with_s, chance)

@@ -17,6 +17,7 @@ class Episode:
     start_s: float
     seconds: float
     slot_end_s: float  # nothing of this episode may begin after it
+    slot_s: float = SLOT_S
 
 
 def plan(
@@ -34,4 +35,4 @@ def plan(
 def _episode(rng: random.Random, slot_start_s: float, slot_s: float, lengths_s: tuple[float, float]) -> Episode:
     seconds = min(rng.uniform(*lengths_s), slot_s * 0.6)
     start_s = slot_start_s + rng.uniform(0.0, 0.5) * (slot_s - seconds)
-    return Episode(start_s, seconds, slot_start_s + slot_s)
+    return Episode(start_s, seconds, slot_start_s + slot_s, slot_s)

@@ -163,7 +163,7 @@ def _owners(covering: Sequence[_Reading], causes: Mapping[str, Cause]) -> dict[s
         if rank == first:
             weights[cause] = max(weights.get(cause, 0.0), weight)
     for cause, direct, weight in covering:  # a head takes, if it can show itself in this very slice
-        if direct and _heads(causes[cause], weights, causes):
+        if direct and _heads(causes[cause], weights, causes, is_whole=weight >= 1.0):
             weights[cause] = max(weights.get(cause, 0.0), weight)
     effects = {effect for cause in weights for effect in causes[cause].leads_to if effect in weights}
     heads = {cause: weight for cause, weight in weights.items() if cause not in effects} or weights
@@ -175,10 +175,12 @@ def _owners(covering: Sequence[_Reading], causes: Mapping[str, Cause]) -> dict[s
     return {**{cause: left * part for cause, part in owned.items()}, **{c: w / whole for c, w in fed.items()}}
 
 
-def _heads(cause: Cause, owners: Mapping[str, float], causes: Mapping[str, Cause]) -> bool:
+def _heads(cause: Cause, owners: Mapping[str, float], causes: Mapping[str, Cause], *, is_whole: bool) -> bool:
+    """Whether it stands behind what is seen; of a shortage it may say itself that only a part is its own."""
     if cause.layer is not Layer.GROWING:
         return False
-    return any(owner in cause.leads_to and causes[owner].layer >= Layer.LOOP_HELD for owner in owners)
+    layers = {causes[owner].layer for owner in owners if owner in cause.leads_to}
+    return bool(layers - {Layer.GC, *(() if is_whole else (Layer.NOT_RUNNING,))})
 
 
 def _feeds(cause: Cause, owners: Mapping[str, float], causes: Mapping[str, Cause]) -> bool:

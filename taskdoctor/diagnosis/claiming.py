@@ -5,13 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from heapq import nsmallest
 from statistics import median
 
 from taskdoctor.diagnosis.exposure import co_occurrence
 from taskdoctor.diagnosis.fingerprint import EQUAL, held_by_work
-from taskdoctor.diagnosis.growth import HELD, growths, owed_to
+from taskdoctor.diagnosis.growth import HELD, growths, lengthening, owed_to
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.diagnosis.robust import quantile
 from taskdoctor.diagnosis.stalls import task_of
@@ -31,6 +30,7 @@ MEANINGFUL_S = 0.001
 GUESSED = ("measured-", "counted-", "generic-")  # kinds that are told from words and numbers, not from a known program
 SIDE_LANES = frozenset({Lane.DISK, Lane.STATE, Lane.TEARDOWN})  # work beside the operations, that may be in their way
 ENOUGH_BESIDE, BESIDE_RATIO = 4, 8.0
+BESIDE_S = 1.0
 TOGETHER_S = 0.3  # processes that were stopped go on within this
 TOGETHER_RATIO = 0.2
 TOGETHER_FROM_S = 1.0
@@ -129,7 +129,7 @@ def marks(timeline: Timeline, cause: str, *lanes: Lane, before_s: float, weight:
         for end_s in (min(event.at_s + event.uncertainty_s, stall.interval.end_s),)
     ]
     longest = _longest(found, timeline)
-    return tuple(replace(_claim(cause, event, interval, weight, say), direct=False) for event, interval in longest)
+    return tuple(_claim(cause, event, interval, weight, say, direct=False) for event, interval in longest)
 
 
 def _inside(timeline: Timeline, lane: Lane) -> Iterator[tuple[Event, Stall]]:
@@ -194,7 +194,7 @@ def grown_work(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[
         names = _grown_names(growth.label)
         text = say.format(label=growth.label, first=f"{growth.first:g}", last=f"{growth.last:g}")
         for event in (event for lane in HELD for event in timeline.spans.get(lane, ())):
-            if names.isdisjoint(_running_names(event.key)):
+            if names.isdisjoint(_running_names(event.key)) and not _names_it(event.key, growth.label):
                 continue
             share = 1.0 - growth.first / max(growth.level_at(event.start_s), 1.0)
             owed_s = share * (event.seconds or 0.0)
@@ -204,14 +204,36 @@ def grown_work(timeline: Timeline, cause: str, *lanes: Lane, say: str) -> tuple[
     return tuple(claims)
 
 
+def longer_each_time(
+    timeline: Timeline, cause: str, belongs: Callable[[Event], bool] = lambda _: True, *, say: str
+) -> tuple[Claim, ...]:
+    """Code that held the loop for longer each time owns what is beyond its first times: what it goes through grows.
+
+    `say` has the fields {label} {first} {last}.
+    """
+    claims = []
+    for event, first_s, last_s, owed_s in lengthening(timeline, belongs):
+        if owed_s > MEANINGFUL_S:
+            label = event.label or event.site
+            text = say.format(label=label, first=duration_text(first_s), last=duration_text(last_s))
+            evidence = Evidence(f"{text} ({event.site})", str(event.place))
+            claims.append(Claim(cause, Interval(event.end_s - owed_s, event.end_s), evidence, weight=0.9))
+    return tuple(claims)
+
+
 def _grown_names(label: str) -> set[str]:
     """`tasks of Outbox._deliver() ...` is the code of `Outbox._deliver`; `History._messages` is that of `History`."""
     coroutine = label.removeprefix("tasks of ").partition("()")[0]
     return {coroutine} if label.startswith("tasks of ") else {label.partition(".")[0]}
 
 
+def _names_it(key: str, label: str) -> bool:
+    """Whether the line that ran names the container itself: a list of a module has no class whose code it could be."""
+    return label.rpartition(".")[2] in key.partition(" | ")[2].split()
+
+
 def _running_names(key: str) -> set[str]:
-    names = key.split()
+    names = key.partition(" | ")[0].split()
     return {*names, *(name.partition(".")[0] for name in names if "." in name)}
 
 
@@ -230,6 +252,8 @@ def stopped_together(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim
             and abs(other.seconds - gap.seconds) <= max(TOGETHER_RATIO * gap.seconds, gap.uncertainty_s)
         ]
         writers = {(other.place.source, other.worker if other.worker.isdigit() else "") for other in same}
+        numbered = {source for source, worker in writers if worker}
+        writers -= {(source, "") for source in numbered}  # lines of one of those, without its number
         if len(writers) >= 2 and gap.seconds >= TOGETHER_FROM_S:
             text = say.format(seconds=duration_text(gap.seconds), count=len(writers))
             evidence = Evidence(text, str(gap.place), Grade.INFERRED)
@@ -246,9 +270,27 @@ def as_long_as_silence(
     this cause by what the work is called; `say` as in `spans`.
     """
     return tuple(
-        replace(_claim(cause, event, Interval(event.start_s, event.end_s), weigh(event), say), direct=False)
+        _claim(cause, event, Interval(event.start_s, event.end_s), weigh(event), say, direct=False)
         for event in held_by_work(timeline, lanes)
         if weigh(event) > 0
+    )
+
+
+def beside(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Claim, ...]:
+    """Operations that were late while others are known to have waited in this lane: as a rule for the same thing.
+
+    Inferred, and only where several have waited long. `say` has {label} {count}.
+    """
+    waits = [event for event in timeline.spans.get(lane, ()) if (event.seconds or 0.0) >= BESIDE_S and event.aligned]
+    if len(waits) < ENOUGH_BESIDE:
+        return ()
+    waiting = union(Interval(event.start_s, event.end_s) for event in waits)
+    text = say.format(label=waits[0].label or waits[0].kind, count=len(waits))
+    return tuple(
+        Claim(cause, stall.interval, Evidence(text, str(stall.place), Grade.INFERRED), 0.8, direct=False, guessed=True)
+        for stall in timeline.stalls
+        if stall.kind is StallKind.OPERATION
+        and covered_s(stall.interval, waiting) >= 0.5 * max(stall.interval.seconds, MEANINGFUL_S)
     )
 
 
@@ -262,9 +304,17 @@ def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[
         for mark in marks
         if abs(mark.at_s - (gap.end_s - gap.silent_s)) <= 0.05 + gap.uncertainty_s
     ]
-    if len(found) < EQUAL:
+    caught = [(mark, Interval(gap.start_s, gap.end_s)) for mark, gap in found]
+    caught += [
+        (mark, stall.interval)
+        for stall in timeline.stalls
+        if stall.kind is StallKind.LOOP
+        for mark in marks
+        if mark.site and abs(mark.at_s - stall.interval.start_s) <= max(1.0, mark.uncertainty_s)
+    ]
+    if len(caught) < EQUAL:
         return ()
-    return tuple(_claim(cause, mark, Interval(gap.start_s, gap.end_s), 0.9, say) for mark, gap in found)
+    return tuple(_claim(cause, mark, interval, 0.9, say) for mark, interval in caught)
 
 
 def unmeasured(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim, ...]:
@@ -303,7 +353,7 @@ def growth_risk(timeline: Timeline, *lanes: Lane, say: str) -> tuple[Evidence, .
     )
 
 
-def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str) -> Claim:
+def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str, *, direct: bool = True) -> Claim:
     text = say.format(
         seconds=duration_text(event.seconds or interval.seconds),
         label=event.label or event.kind,
@@ -314,7 +364,7 @@ def _claim(cause: str, event: Event, interval: Interval, weight: float, say: str
     evidence = Evidence(text, str(event.place))
     guessed = event.kind.startswith(GUESSED)
     slack_s = 2 * event.uncertainty_s
-    return Claim(cause, interval, evidence, weight, slack_s=slack_s, guessed=guessed, task=task_of(event))
+    return Claim(cause, interval, evidence, weight, direct, slack_s, guessed, task_of(event))
 
 
 def duration_text(length_s: float) -> str:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, log
+from statistics import median
 
 from taskdoctor.diagnosis.robust import correlation, kendall, theil_sen
 from taskdoctor.diagnosis.timeline import held
-from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Timeline
+from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Stall, StallKind, Timeline
 
 WINDOWS = 12
 ENOUGH_SAMPLES = 12
 MIN_RISE = 5.0
+COPIES = "children-of"  # kind of a count of processes of one program below a live service
+MIN_COPIES = 3.0  # processes: each weighs more than anything else that is counted
 WORTH = {Lane.STATE: 1000.0, Lane.GAUGE: 1000.0, Lane.DISK: 1000.0}  # entries and files that fewer of make nothing late
 MIN_RATIO = 1.25
 BEYOND_CHANCE_Z = 2.33  # 1 % one-sided
@@ -29,6 +32,8 @@ HELD = (Lane.LOOP_HELD, Lane.BLOCKING, Lane.COMPUTING)
 FEW_WORK, FEW_HELD = 16, 7
 FEW_SITED = 4  # seen live at one line of code: not a mixture of things that are called alike
 STRONG = 0.75  # a dose and its response
+LONGER_EACH_TIME = 6  # times that one place held the loop, ever longer, that are no chance
+LONGER_RATIO = 1.6  # from the first third of them to the last
 LINKED = 0.4  # rank correlation from which lateness rises with a quantity
 
 
@@ -47,6 +52,15 @@ class Growth:
     @property
     def per_minute(self) -> float:
         return (self.last - self.first) / self.minutes if self.minutes > 0 else 0.0
+
+    def steps(self) -> list[float]:
+        """When it rose above all that it had been before."""
+        highest, found = self.first, []
+        for at_s, value in self.series:
+            if value > highest:
+                found.append(at_s)
+                highest = value
+        return found
 
     def level_at(self, at_s: float) -> float:
         """The level that was seen last before a moment."""
@@ -70,7 +84,8 @@ def growths(timeline: Timeline, *lanes: Lane) -> tuple[Growth, ...]:
     load = load_ratio(timeline)
     for lane, kind, label, place, points in _quantities(timeline, lanes):
         lows = troughs(points, timeline.window)
-        if rises(lows) and not _is_load(lows, load) and lows[-1] - lows[0] >= WORTH.get(lane, 0.0):
+        least = MIN_COPIES if kind == COPIES else MIN_RISE
+        if rises(lows, least) and not _is_load(lows, load, least) and lows[-1] - lows[0] >= WORTH.get(lane, 0.0):
             minutes = (points[-1][0] - points[0][0]) / 60
             found.append(Growth(kind, label, lows[0], lows[-1], minutes, place, points))
     return tuple(sorted(found, key=lambda g: (-(g.last - g.first) / max(g.first, 1.0), g.kind, g.label)))
@@ -103,12 +118,12 @@ def troughs(points: Sequence[tuple[float, float]], window: Interval) -> list[flo
     return [lows[index] for index in sorted(lows)] if len(points) >= ENOUGH_SAMPLES else []
 
 
-def rises(lows: Sequence[float]) -> bool:
+def rises(lows: Sequence[float], least: float = MIN_RISE) -> bool:
     """Whether troughs rise: by enough, beyond chance, and still at their height at the end."""
     if len(lows) < 6:
         return False
     rise = lows[-1] - lows[0]
-    enough = rise >= MIN_RISE and lows[-1] >= MIN_RATIO * max(lows[0], 1.0)
+    enough = rise >= least and lows[-1] >= MIN_RATIO * max(lows[0], 1.0)
     return enough and kendall(lows) > BEYOND_CHANCE_Z and lows[-1] >= 0.8 * max(lows)
 
 
@@ -153,10 +168,10 @@ def _points(events: Sequence[Event]) -> list[tuple[float, float]]:
     return [(event.at_s, event.value or 0.0) for event in events]
 
 
-def _is_load(lows: Sequence[float], load: float) -> bool:
+def _is_load(lows: Sequence[float], load: float, least: float) -> bool:
     """Whether what is left of the rise, after what the load explains, would be no growth by itself."""
     expected = lows[0] * max(1.0, load)
-    return lows[-1] - expected < MIN_RISE or lows[-1] < MIN_RATIO * max(expected, 1.0)
+    return lows[-1] - expected < least or lows[-1] < MIN_RATIO * max(expected, 1.0)
 
 
 def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool]]:
@@ -172,11 +187,21 @@ def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool
                 groups[lane, event.label or event.kind].append(event)
     for gap in held(timeline.gaps):
         groups[Lane.LOOP_HELD, "silence"].append(_silent(gap))
+    for stall in timeline.stalls:
+        if stall.kind is StallKind.OPERATION:  # those that were late by themselves: the others were not held up
+            groups[Lane.OPERATION, f"late {stall.name}"].append(_late(stall))
     return [
         (event, seconds, strong and lane not in WORK)
         for (lane, _), events in sorted(groups.items())
         for event, seconds, strong in _owed(growth, events, FEW_HELD if lane in HELD else FEW_WORK)
     ]
+
+
+def _late(stall: Stall) -> Event:
+    length_s = stall.interval.seconds
+    return Event(
+        stall.interval.end_s, "late", Lane.OPERATION, Form.SPAN, stall.place, seconds=length_s, label=stall.name
+    )
 
 
 def _silent(gap: Gap) -> Event:
@@ -200,3 +225,26 @@ def _owed(growth: Growth, events: Sequence[Event], enough: int) -> Iterator[tupl
         owed_s = exp(intercept + slope * level) - exp(intercept + slope * growth.first)
         if level > growth.first:
             yield event, min(event.seconds or 0.0, owed_s), linked >= STRONG
+
+
+def lengthening(timeline: Timeline, belongs: Callable[[Event], bool]) -> Iterator[tuple[Event, float, float, float]]:
+    """What one line of code does on the loop, of a kind that `belongs`, longer each time: with how long it took first,
+    how long it takes now, and what is owed to that. Nothing counted is needed: what it goes through grows, and once it
+    has, all of the time is spent on that; at first only what is beyond the usual.
+    """
+    places: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for lane in HELD:
+        for event in timeline.spans.get(lane, ()):
+            if event.kind.startswith("live-") and event.site and event.seconds and belongs(event):
+                places[event.site.rpartition(":")[0], event.key.partition(" | ")[0]].append(event)
+    for _, events in sorted(places.items()):
+        ordered = sorted(events, key=lambda event: event.at_s)
+        lengths = [event.seconds or 0.0 for event in ordered]
+        third = len(lengths) // 3
+        if len(lengths) < LONGER_EACH_TIME or correlation(list(enumerate(lengths))) < STRONG:
+            continue
+        first_s, last_s = median(lengths[:third]), median(lengths[-third:])
+        if last_s >= LONGER_RATIO * first_s:
+            for event, length_s in zip(ordered, lengths, strict=True):
+                owed_s = length_s if length_s >= MIN_RATIO * first_s else max(0.0, length_s - first_s)
+                yield event, first_s, last_s, owed_s

@@ -9,9 +9,12 @@ exact ratios. Fixed seed: the same log gives the same numbers.
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 
 DRAWS = 600
 BURN_IN = 100
@@ -33,7 +36,7 @@ def believe(ratios: Sequence[Sequence[float]], seconds: Sequence[float], prior: 
     Long stalls weigh more, because the unit is stalled time; the weights sum to the number of stalls.
     """
     rng = random.Random(0)
-    columns = range(len(prior))
+    columns, last = range(len(prior)), len(prior) - 1
     groups = _grouped(ratios, seconds)
     base = [CONCENTRATION * weight for weight in prior]
     theta = list(prior)
@@ -42,9 +45,10 @@ def believe(ratios: Sequence[Sequence[float]], seconds: Sequence[float], prior: 
     for draw in range(DRAWS + BURN_IN):
         counts = list(base)
         for row, weight, times in groups:
-            chances = [share * ratio for share, ratio in zip(theta, row, strict=True)]
-            for column in rng.choices(columns, chances, k=times):
-                counts[column] += weight
+            chances = list(accumulate(map(mul, theta, row)))
+            total = chances[-1]
+            for _ in range(times):
+                counts[bisect(chances, rng.random() * total, 0, last)] += weight
         gammas = [rng.gammavariate(count, 1.0) if count > 1e-9 else 0.0 for count in counts]
         total = sum(gammas) or 1.0
         theta = [max(gamma / total, 1e-12) for gamma in gammas]

@@ -22,15 +22,17 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
-def late_above(seconds: Sequence[float], *, sigmas: float = 3.0) -> tuple[float, float]:
+def late_above(seconds: Sequence[float], *, sigmas: float = 3.0, resolution_s: float = 0.0) -> tuple[float, float]:
     """(normal, limit) of durations: the median, and what is beyond three robust sigmas of their logarithms.
 
     Durations are skewed, so the spread is taken of logs; and only below the median, since lateness adds above it: with
-    four late in ten, a spread of both sides would call them normal.
+    four late in ten, a spread of both sides would call them normal. Nor is it spread that a length measured in steps of
+    `resolution_s` is one or two of them.
     """
     logs = sorted(math.log(max(value, SHORTEST_S)) for value in seconds)
     middle = median(logs)
-    below = [middle - value for value in logs if value <= middle]
+    finest = math.log(max(2 * resolution_s, SHORTEST_S))
+    below = [max(middle, finest) - max(value, finest) for value in logs if value <= middle]
     spread = max(LEAST_SIGMA, MAD_TO_SIGMA * median(below))
     return math.exp(middle), math.exp(middle + sigmas * spread)
 

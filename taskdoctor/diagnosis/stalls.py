@@ -23,6 +23,7 @@ EXCESS_S = 1.0  # an operation is late when this much beyond normal ...
 SHORT_EXCESS_S = 0.5  # ... or this much, when that is many times the normal
 SHORT_RATIO = 5.0
 RISING, CLEARLY_RISING = 0.7, 0.9  # rank correlation with time from which lengths are growing: of many, of few
+LIVE_DISK = "live-disk"  # files gone through in a thread, as a watch saw it
 ENOUGH = 8  # comparable operations that make a normal
 CROWD = 0.4  # more than this share "late", mixed evenly, may be a second mode (with tools, without) ...
 CROWD_RATIO = 4.0  # ... unless far beyond normal
@@ -127,7 +128,8 @@ def _told_once(named: dict[tuple[Lane, str, str], list[Event]]) -> dict[tuple[La
 def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
     compared = sample(events)
     seconds = [event.seconds or 0.0 for event in compared]
-    normal_s, limit_s = late_above(_before_it_grew(compared))
+    resolution_s = min((event.uncertainty_s for event in events if event.kind == LIVE_DISK), default=0.0)
+    normal_s, limit_s = late_above(_before_it_grew(compared), resolution_s=resolution_s)
     if len(compared) < ENOUGH:
         return Work(name, tuple(events), normal_s if slow_s is None else min(seconds), slow_s)
     flags = [_is_late(event.seconds or 0.0, normal_s, limit_s) for event in sorted(compared, key=lambda e: e.at_s)]
@@ -157,7 +159,8 @@ def _before_it_grew(events: Sequence[Event]) -> list[float]:
     lengths = [event.seconds or 0.0 for event in ordered]
     if len(lengths) < ENOUGH:
         return lengths
-    needed = RISING if len(lengths) >= 3 * ENOUGH else CLEARLY_RISING
+    sure = len(lengths) >= 3 * ENOUGH or all(event.kind == LIVE_DISK for event in ordered)
+    needed = RISING if sure else CLEARLY_RISING
     return lengths[: len(lengths) // 4] if correlation(list(enumerate(lengths))) >= needed else lengths
 
 

@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
+from taskdoctor.diagnosis.clocks import stood_still
 from taskdoctor.model import Event, Form, Gap, Interval, Lane, Processes, Silence, Snapshot, Tally, Timeline
 
 SAME_LINE_S = 0.005  # one event printed by two handlers comes within a few milliseconds
@@ -27,6 +28,7 @@ def build(snapshots: Sequence[Snapshot]) -> Timeline | None:
     tallies = _tallies(snapshots)
     paired, opens = _paired(events, {tally.kind for tally in tallies if tally.kept < tally.count})
     spans = [event for event in events if event.form is Form.SPAN] + paired
+    spans += stood_still(event for event in events if event.form is Form.LEVEL)
     return Timeline(
         window=window,
         spans=_by_lane(spans),

@@ -14,6 +14,7 @@ from statistics import median
 from taskdoctor.diagnosis import leftovers, sections, timeline
 from taskdoctor.diagnosis.attribution import Share, divide
 from taskdoctor.diagnosis.claiming import duration_text
+from taskdoctor.diagnosis.growth import growths
 from taskdoctor.diagnosis.intervals import covered_s, seconds, union
 from taskdoctor.diagnosis.mixture import Belief, believe
 from taskdoctor.diagnosis.robust import quantile
@@ -58,8 +59,8 @@ TRIVIAL_SHARE = 0.01
 SHORT_S = 1.0  # fewer than four that are shorter than this are nothing to call anybody for
 TAIL_SHARE = 0.01  # a hundredth of all operations a bit late is the tail of a healthy service
 TAIL_S, TAIL_RATIO = 3.0, 4.5  # or so many times the normal
-HELD_SHARE = 0.1  # a loop that is held for a tenth of the time is no jitter, however short each stretch
 HELD_SHARE = 0.05  # a loop that is held for a twentieth of the time is no jitter, however short each stretch
+GROWING_LANES = (Lane.STATE, Lane.TASKS, Lane.DISK)
 SHOWN_EVIDENCE = 5
 FINGERPRINTS = 3  # claims as long as their stall that make three stalls enough
 
@@ -277,7 +278,7 @@ def _could_tell(trial: Trial, snapshots: Sequence[Snapshot]) -> bool:
 def _trivial(trial: Trial) -> bool:
     """Jitter, or the tail that every healthy service has. What grows makes no jitter, when its own code is caught."""
     stalls = trial.timeline.stalls
-    if _grown_caught(trial):
+    if _grown_caught(trial) or _came_with_growth(trial):
         return False
     window_s = max(trial.timeline.window.seconds, 1.0)
     busy_s = seconds(union(stall.interval for stall in stalls))
@@ -305,6 +306,14 @@ def _grown_caught(trial: Trial) -> bool:
         if share.stall.kind is StallKind.LOOP
     )
     return owned >= 2
+
+
+def _came_with_growth(trial: Trial) -> bool:
+    """Whether the loop was held only in the second half of a watch in which something grew: more of that is to come."""
+    window = trial.timeline.window
+    loop = [stall for stall in trial.timeline.stalls if stall.kind is StallKind.LOOP]
+    late = all(stall.interval.start_s >= (window.start_s + window.end_s) / 2 for stall in loop)
+    return len(loop) >= 2 and late and any(growths(trial.timeline, lane) for lane in GROWING_LANES)
 
 
 def _doubts(trial: Trial, findings: Sequence[Finding]) -> list[str]:

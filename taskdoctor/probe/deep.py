@@ -80,7 +80,7 @@ class Watchdog:
         self.wound_s = 0.0  # epoch seconds
         self.handle: Handle | None = None
         if self.file is not None:
-            self.handle = probe.loop.call_soon(self.beat)
+            self.handle = probe.loop.call_soon_threadsafe(self.beat)
             probe.removals.append(self.remove)
 
     @property

@@ -1,8 +1,8 @@
 """The light probe: a heartbeat of the loop, a collector callback, a thread that looks when the loop is late.
 
-It is text that a service runs in a dictionary of its own: no module is added to it. It ends by itself when nobody asks
-for its news any more, and then takes everything back: timer, callback, thread and command. It must never raise into
-the service, never hold the interpreter for long, and never keep one of its objects alive.
+It is text that a service runs in a dictionary of its own: no module is added to it. It ends with its connection, or
+when nobody asks for its news any more, and then takes everything back: timer, callback, thread and connection. It must
+never raise into the service, never hold the interpreter for long, and never keep one of its objects alive.
 """
 
 from __future__ import annotations
@@ -13,14 +13,26 @@ import gc
 import itertools
 import json
 import linecache
+import os
+import socket
 import sys
 import threading
 import time
 import weakref
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future
-from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, MemberDescriptorType
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CellType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MemberDescriptorType,
+    ModuleType,
+)
 from typing import Any
 
 BEAT_S = 0.02
@@ -28,7 +40,8 @@ LOOK_S = 0.025  # of the watching thread
 LATE_S = 0.05  # a beat this late is told
 SCAN_S = 0.2  # between two looks at all tasks, of which there are few
 SCAN_SHARE = 0.02  # of the time that these looks may take
-CHUNK = 16  # tasks looked into between two offers of the interpreter to others
+SLICE_S = 0.0005  # for no longer it keeps the interpreter: the loop waits for its turn up to 5 ms
+REST_S = 0.0005  # between two slices; less is over before another thread has woken up
 CHEAPER = 16  # so many are counted in the time that looking into one takes
 TRIP_S = 0.5
 FREE_OF_NEWS_S = 8.0  # without a question for so long, the client is dead
@@ -44,12 +57,22 @@ MOST_CHAINS = 10_000
 MOST_NAMES = 64  # of coroutines whose locals are looked through
 SIZES_S = 1.0  # between two looks for what grows
 LARGE = 200  # entries of a container that is worth following
+LONG = 100_000  # characters of a text that is worth following
 SMALL = 64  # entries of one that is looked into
 MOST_OBJECTS = 3000
 MOST_DEPTH = 4  # from a local of a coroutine: service.backend.history.lines
 MOST_QUEUES = 100
+MOST_MODULES = 200  # of the service, whose names are looked through
+STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 WORKERS = "concurrent/futures/thread.py"
 MAKERS = ("/asyncio/", "/aiomonitor/")  # frames between a task and who wanted it
+MOST_LINE_BYTES = 64  # of a question
+SEND_S = 2.0  # a client that reads no more than this is as good as gone
+FROZEN_SHARE = 0.001  # of the time that counting frozen objects may take: it walks over them in one go
+CONSOLE = "handle_connect()"  # the task of each open console
+CONSOLE_NAMES = ("asyncio", "loop", "print", "help", "ainput", "_")
+DONE_S = 5.0
+TIDY_LOOKS, TIDY_EVERY_S = 10, 0.2  # at the end, for the last console to close
 
 Called = tuple[str, int, str, str]  # file, line, function, its qualified name
 Chain = tuple[Called, ...]
@@ -124,6 +147,31 @@ def name_of(task: asyncio.Task[Any], coroutine: object) -> str:
     return f"{name}()"
 
 
+class Turns:
+    """Work in slices: whoever waits for the interpreter gets it between two of them."""
+
+    def __init__(self) -> None:
+        self.began_s = time.perf_counter()
+
+    def rest(self) -> None:
+        """Called often; it sleeps when the slice is used up."""
+        if time.perf_counter() - self.began_s >= SLICE_S:
+            time.sleep(REST_S)
+            self.began_s = time.perf_counter()
+
+
+def every_task(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Task[Any]]:
+    """All tasks of a loop. asyncio's own way makes a set of them, which holds them and the interpreter for long."""
+    registry = getattr(asyncio.tasks, "_scheduled_tasks", None) or getattr(asyncio.tasks, "_all_tasks", None)
+    if not isinstance(registry, weakref.WeakSet) or sys.version_info >= (3, 14):
+        yield from asyncio.all_tasks(loop)
+        return
+    for reference in list(vars(registry)["data"]):
+        task: asyncio.Task[Any] | None = reference()
+        if task is not None and task.get_loop() is loop and not task.done():
+            yield task
+
+
 class Known:
     """One task from look to look; of the task itself nothing is kept."""
 
@@ -164,10 +212,15 @@ class Group:
 class Probe:
     """Everything that was installed, and the news since they were last asked for."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, token: str) -> None:
+    def __init__(
+        self, client: socket.socket, loop: asyncio.AbstractEventLoop, loop_thread: int, names: dict[str, Any]
+    ) -> None:
+        self.client = client
+        self.asked = bytearray()  # the beginning of a question
         self.loop = loop
-        self.command = "td-" + token
-        self.loop_thread = threading.get_ident()
+        self.loop_thread = loop_thread
+        self.names = names  # of the consoles of this service
+        self.turns = Turns()
         self.over = False
         self.asked_s = time.monotonic()
         self.beat_s = time.monotonic()
@@ -184,9 +237,14 @@ class Probe:
         self.sizes: deque[tuple[float, str, int, bool]] = deque(maxlen=MOST_NEWS)
         self.queues: dict[int, tuple[weakref.ref[Any], str, int]] = {}  # with the size that was told last
         self.sizes_due_s = 0.0
+        self.modules: list[ModuleType] = []
+        self.modules_seen = 0
         self.works: dict[int, tuple[int, float, Chain]] = {}  # by thread: the frame of its call, since, stack
         self.jobs: deque[tuple[float, float, str, Chain, int]] = deque(maxlen=MOST_NEWS)
-        self.monitor: Any = None  # known from the first question on
+        self.monitor: Any = getattr(loop.get_task_factory(), "__self__", None)  # where it makes the tasks
+        self.files: set[str] = set()  # whose text was read for us
+        self.frozen: int | None = None
+        self.frozen_due_s = 0.0
         self.untold: dict[str, list[Any]] = {}  # told, but perhaps not heard
         self.told = 0
         self.trip_began: float | None = None
@@ -198,25 +256,32 @@ class Probe:
         self.counts: dict[str, int] = {}
         self.looks = 0
         self.scan_due_s = 0.0
-        self.thread = threading.Thread(target=self.look, name="taskdoctor-probe", daemon=True)
+        self.thread = threading.get_ident()
 
     # --- on the loop
 
+    def begin(self) -> None:
+        if self.over:
+            return
+        self.beat_s, self.beat_cpu_s = time.monotonic(), time.thread_time()
+        self.handle = self.loop.call_later(BEAT_S, self.beat)
+
     def beat(self) -> None:
+        if self.over:
+            return
         now_s = time.monotonic()
         cpu_s = time.thread_time()
         late_s = now_s - self.beat_s - BEAT_S
         if late_s >= LATE_S:
             self.beats.append((time.time(), late_s, cpu_s - self.beat_cpu_s))
         self.beat_s, self.beat_cpu_s = now_s, cpu_s
-        if self.over or now_s - self.asked_s > FREE_OF_NEWS_S + late_s:
-            self.remove()
-            return
         self.handle = self.loop.call_later(BEAT_S, self.beat)
 
     # --- in any thread
 
     def collected(self, phase: str, info: dict[str, int]) -> None:
+        if self.over:
+            return
         if phase == "start":
             self.gc_began = (time.monotonic(), sys._getframe(1) if info["generation"] == 2 else None)
             return
@@ -232,25 +297,46 @@ class Probe:
     # --- in the probe's own thread
 
     def look(self) -> None:
+        """Answer and look, until the client leaves, is gone, or the loop is closed."""
         last_s = time.monotonic()
         while not self.over:
-            time.sleep(LOOK_S)
-            if self.loop.is_closed():
-                self.remove()  # it has no beat any more that could
-                return
+            question = self.question(LOOK_S)
             now_s = time.monotonic()
-            if now_s - last_s - LOOK_S >= 2 * LATE_S:
-                self.silences.append((time.time(), now_s - last_s - LOOK_S))
+            silent_s = now_s - last_s - LOOK_S
+            if silent_s >= 2 * LATE_S:
+                self.silences.append((time.time(), silent_s))
             last_s = now_s
+            if question is not None:
+                self.answer(question)
+                last_s = time.monotonic()
+            self.over |= self.loop.is_closed() or now_s - self.asked_s > FREE_OF_NEWS_S + max(0.0, silent_s)
             try:
                 if now_s - self.beat_s > LATE_S + BEAT_S:
                     self.catch()
-                elif now_s >= self.scan_due_s:
+                elif now_s >= self.scan_due_s and not self.over:
                     self.scan(now_s)
                     last_s = time.monotonic()
             except Exception:  # noqa: BLE001
                 # Whatever a task of the service does to us: never a word on its output.
                 self.scan_due_s = now_s + 1.0
+
+    def question(self, wait_s: float) -> str | None:
+        """A line of the client within the time; its end is an end as well."""
+        self.client.settimeout(wait_s)
+        try:
+            came = self.client.recv(MOST_LINE_BYTES)
+        except TimeoutError:
+            return None
+        except OSError:
+            came = b""
+        self.asked += came
+        line, found, rest = self.asked.partition(b"\n")
+        if not came or len(self.asked) > MOST_LINE_BYTES:
+            return "off"
+        if not found:
+            return None
+        self.asked = rest
+        return line.decode("ascii", "replace").strip()
 
     def catch(self) -> None:
         """What is on the loop while it does not turn."""
@@ -266,34 +352,69 @@ class Probe:
         since each look into a coroutine makes a frame that stays with it.
         """
         cost_s = time.thread_time()  # not of the clock: what others of the service take is not ours
-        tasks = asyncio.all_tasks(self.loop)
+        self.turns = Turns()
         wall_s = time.time()
         self.looks += 1
         counts: dict[str, int] = {}
         groups: dict[tuple[str, Chain, str], Group] = {}
+        console = self.names.get("print")
+        firsts: list[weakref.ref[asyncio.Task[Any]]] = []
         done = 0
-        for task in itertools.islice(tasks, MOST_TASKS):
+        for task in itertools.islice(every_task(self.loop), MOST_TASKS):
+            names = len(counts)
             done += CHEAPER if self.see(task, now_s, wall_s, counts, groups) else 1
-            if done >= CHUNK * CHEAPER:
+            if names < len(counts) <= MOST_NAMES:
+                firsts.append(weakref.ref(task))
+            if done >= CHEAPER:
                 done = 0
-                time.sleep(0)
-        for key in [key for key, entry in self.known.items() if entry.look != self.looks]:
+                self.turns.rest()
+        for key in self.gone():
             self.ended(self.known.pop(key), now_s, wall_s)
         if len(self.chains) > MOST_CHAINS:
             self.chains.clear()
-        self.count, self.counts = len(tasks), counts
+        self.count, self.counts = sum(counts.values()), counts
         self.groups = standing_for_all(groups.values(), counts)[:MOST_GROUPS]
         self.measure_queues()
+        self.turns.rest()
         if now_s >= self.sizes_due_s:
             began_s = time.thread_time()
-            self.measure_containers(tasks)
+            self.measure_containers(firsts)
             took_s = time.thread_time() - began_s
             cost_s += took_s  # it has a pace of its own
             self.sizes_due_s = now_s + max(SIZES_S, took_s / SCAN_SHARE)
-        del tasks
         self.see_workers(now_s)
         self.trip()
+        self.tidy(console, counts.get(CONSOLE, 0))
         self.scan_due_s = now_s + max(SCAN_S, (time.thread_time() - cost_s) / SCAN_SHARE)
+
+    def gone(self) -> list[int]:
+        """The tasks that this look has not seen any more."""
+        found = []
+        for key, entry in self.known.items():
+            if entry.look != self.looks:
+                found.append(key)
+            self.turns.rest()
+        return found
+
+    def tidy(self, console: object, consoles: int) -> None:
+        """What consoles have put into the monitor's names: ours, and that of a client that was killed in one."""
+        if console is not None and not consoles:
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(forget_console, self.names, console)
+
+    def tidy_at_last(self) -> None:
+        """Our own console may still be closing."""
+        for _ in range(TIDY_LOOKS):
+            console = self.names.get("print")
+            if console is None or self.loop.is_closed():
+                return
+            self.turns = Turns()
+            consoles = 0
+            for task in every_task(self.loop):
+                consoles += name_of(task, task.get_coro()) == CONSOLE
+                self.turns.rest()
+            self.tidy(console, consoles)
+            time.sleep(TIDY_EVERY_S)
 
     def see(
         self,
@@ -349,7 +470,7 @@ class Probe:
         """What runs in the threads of executors, and since when: the same call is the same frame."""
         now: dict[int, tuple[int, float, Chain]] = {}
         for thread, frame in sys._current_frames().items():
-            if thread in (self.loop_thread, self.thread.ident):
+            if thread in (self.loop_thread, self.thread):
                 continue
             begun: FrameType | None = None
             call: FrameType | None = frame
@@ -392,28 +513,36 @@ class Probe:
                 self.sizes.append((time.time(), label, size, True))
                 self.queues[key] = reference, label, size
 
-    def measure_containers(self, tasks: set[asyncio.Task[Any]]) -> None:
+    def measure_containers(self, firsts: Iterable[weakref.ref[asyncio.Task[Any]]]) -> None:
         """Queues and large containers that the service can reach from what its coroutines hold."""
         found: dict[str, int] = {}
         seen: set[int] = set()
         names: set[str] = set()
         left: deque[tuple[object, str, int]] = deque()
-        for task in tasks:
-            coroutine = task.get_coro()
+        for first in firsts:
+            task = first()
+            coroutine = task.get_coro() if task is not None else None
             name = getattr(coroutine, "__qualname__", "")
-            if coroutine is not None and name not in names and len(names) < MOST_NAMES:
+            if coroutine is not None and name not in names:
                 names.add(name)
                 left.append((coroutine, name.rpartition(".")[2], 0))
+        left.extend((module, name_of_module(module), 0) for module in self.own_modules())
         while left and len(seen) < MOST_OBJECTS:
             owner, label, depth = left.popleft()
-            if len(seen) % CHUNK == 0:
-                time.sleep(0)
             for name, value in held_by(owner):
+                self.turns.rest()
                 if id(value) in seen:
                     continue
                 seen.add(id(value))
                 self.sort(value, f"{label}.{name}" if name else label, depth, found, left)
         self.sizes.extend((time.time(), label, size, False) for label, size in found.items())
+
+    def own_modules(self) -> list[ModuleType]:
+        """The modules of the service itself: much of its state is no coroutine's, but has a name in one of them."""
+        if len(sys.modules) != self.modules_seen:
+            self.modules_seen = len(sys.modules)
+            self.modules = [module for module in list(sys.modules.values()) if is_own_module(module)][:MOST_MODULES]
+        return self.modules
 
     def sort(
         self, value: object, label: str, depth: int, found: dict[str, int], left: deque[tuple[object, str, int]]
@@ -422,12 +551,17 @@ class Probe:
         if issubclass(kind, asyncio.Queue):
             if id(value) not in self.queues and len(self.queues) < MOST_QUEUES:
                 self.queues[id(value)] = weakref.ref(value), label, 0
-        elif kind in CONTAINERS:
+        elif kind in CONTAINERS or kind in TEXTS:
             size = len(value)  # type: ignore[arg-type]
-            if size >= LARGE:
+            if size >= (LONG if kind in TEXTS else LARGE):
                 found[label] = max(size, found.get(label, 0))
-            elif size <= SMALL and depth < MOST_DEPTH:
+            elif kind in CONTAINERS and size <= SMALL and depth < MOST_DEPTH:
                 left.append((value, label, depth + 1))
+        elif kind in COROUTINES:  # awaited by the one that holds it
+            left.append((value, getattr(value, "__qualname__", label).rpartition(".")[2], depth))
+        elif kind is CellType:
+            with contextlib.suppress(ValueError):  # empty
+                self.sort(value.cell_contents, label, depth, found, left)  # type: ignore[attr-defined]
         elif depth < MOST_DEPTH and is_own(kind):
             left.append((value, kind.__name__, depth + 1))
 
@@ -452,14 +586,28 @@ class Probe:
         except RuntimeError:
             self.trip_began = None
 
-    # --- asked by the client, in the thread of the monitor
+    # --- asked by the client
 
-    def answer(self, what: str) -> dict[str, Any]:
-        if what == "off":
-            self.remove()
-            return {}
+    def answer(self, what: str) -> None:
+        """Anything but a number ends it."""
+        if not what.isdecimal():
+            self.over = True
+            return
         self.asked_s = time.monotonic()
-        return self.news(what)
+        self.turns = Turns()
+        self.tell(self.news(what))
+
+    def tell(self, told: dict[str, Any]) -> None:
+        """One line, in pieces: a long text is made and sent while the loop has its turns."""
+        parts = []
+        for name, value in told.items():
+            parts.append(f"{json.dumps(name)}: {json.dumps(value)}")
+            self.turns.rest()
+        try:
+            self.client.settimeout(SEND_S)
+            self.client.sendall(f"TD1 {{{', '.join(parts)}}}\n".encode())
+        except OSError:
+            self.over = True
 
     def news(self, confirmed: str) -> dict[str, Any]:
         """What came since the answer that the client has got: one that came too late for it is told again."""
@@ -471,7 +619,7 @@ class Probe:
         return self.written(self.untold)
 
     def written(self, news: dict[str, list[Any]]) -> dict[str, Any]:
-        names = Names()
+        names = Names(self.turns, self.files)
         late_s = time.monotonic() - self.beat_s - BEAT_S
         told: dict[str, Any] = {
             "now": time.time(),
@@ -497,7 +645,7 @@ class Probe:
             told["threads"] = [
                 (thread.name, names.stack(frames_of(frame)))
                 for thread in threading.enumerate()
-                if (frame := sys._current_frames().get(thread.ident or 0)) is not None and thread is not self.thread
+                if (frame := sys._current_frames().get(thread.ident or 0)) is not None and thread.ident != self.thread
             ][:50]
         if self.trip_began is not None:
             told["trip_pending"] = time.monotonic() - self.trip_began
@@ -511,7 +659,7 @@ class Probe:
             "gc_counts": gc.get_count(),
             "gc_collections": [each["collections"] for each in gc.get_stats()],
             "gc_thresholds": gc.get_threshold(),
-            "gc_frozen": gc.get_freeze_count(),
+            "gc_frozen": self.frozen_objects(),
             "gc_enabled": gc.isenabled(),
             "ready": size_of(getattr(self.loop, "_ready", None)),
             "scheduled": size_of(getattr(self.loop, "_scheduled", None)),
@@ -521,45 +669,96 @@ class Probe:
             "debug": self.loop.get_debug(),
         }
 
+    def frozen_objects(self) -> int | None:
+        began_s = time.monotonic()
+        if began_s >= self.frozen_due_s:
+            self.frozen = gc.get_freeze_count()
+            self.frozen_due_s = began_s + (time.monotonic() - began_s) / FROZEN_SHARE
+        return self.frozen
+
     # --- coming and going
 
     def install(self) -> None:
-        commands = monitor_commands()
-        probe = self
-
-        def look(ctx: Any, what: str) -> None:  # noqa: ANN401
-            probe.monitor = ctx.obj
-            commands.click.echo("TD1 " + json.dumps(probe.answer(what)))
-
-        look = commands.click.argument("what")(commands.auto_command_done(look))
-        commands.monitor_cli.command(name=self.command)(look)
         gc.callbacks.append(self.collected)
-        self.handle = self.loop.call_later(BEAT_S, self.beat)
-        self.thread.start()
+        self.loop.call_soon_threadsafe(self.begin)
 
     def remove(self) -> None:
-        """Take everything back. Safe to call twice, from any thread."""
-        commands = monitor_commands()
+        """Take everything back."""
         self.over = True
-        commands.monitor_cli.commands.pop(self.command, None)
-        getattr(commands.monitor_cli, "_commands", {}).pop(self.command, None)
         if self.collected in gc.callbacks:
             gc.callbacks.remove(self.collected)
-        if self.handle is not None:
-            handle, self.handle = self.handle, None
-            if threading.get_ident() == self.loop_thread:
-                handle.cancel()
-            else:
-                with contextlib.suppress(RuntimeError):  # a closed loop, whose timers are gone with it
-                    self.loop.call_soon_threadsafe(handle.cancel)
+        with contextlib.suppress(RuntimeError):  # a closed loop, whose timers are gone with it
+            self.loop.call_soon_threadsafe(self.stop_beating)
+        for file in self.files:
+            linecache.cache.pop(file, None)
         self.monitor = None
-        self.known, self.groups, self.untold, self.queues = {}, [], {}, {}
+        self.known, self.groups, self.untold, self.queues, self.modules = {}, [], {}, {}, []
         while self.removals:
             self.removals.pop()()
 
+    def stop_beating(self) -> None:
+        if self.handle is not None:
+            self.handle.cancel()
+            self.handle = None
+
+
+def serve(
+    client: socket.socket, loop: asyncio.AbstractEventLoop, loop_threads: tuple[int, int], names: dict[str, Any]
+) -> bool:
+    """Everything, from coming to having gone, in the thread that came in; whether the loop is done with all of it."""
+    probe = Probe(client, loop, loop_threads[0], names)
+    try:
+        probe.install()
+        watchdog = globals().get("Watchdog")
+        probe.tell(
+            {
+                "deep": watchdog is not None and watchdog(probe).is_on,
+                "pid": os.getpid(),
+                "thread": loop_threads[1],
+                "python": ".".join(map(str, sys.version_info[:3])),
+                "loop": type(loop).__module__ + "." + type(loop).__qualname__,
+            }
+        )
+        probe.look()
+    finally:
+        probe.remove()
+        probe.tidy_at_last()
+    done = threading.Event()
+    try:
+        loop.call_soon_threadsafe(done.set)
+    except RuntimeError:  # it is closed
+        return True
+    return done.wait(DONE_S)
+
+
+def forget_console(names: dict[str, Any], console: object) -> None:
+    """On the loop, where consoles begin: not when another one has begun since it was looked for."""
+    if names.get("print") is not console:
+        return
+    for name in CONSOLE_NAMES:
+        names.pop(name, None)
+    if not sys.flags.interactive and (getattr(sys, "ps1", ""), getattr(sys, "ps2", "")) == (">>> ", "... "):
+        del sys.ps1, sys.ps2
+
 
 CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
+NAMED = (type, FunctionType, BuiltinFunctionType, ModuleType)  # code, of which nothing grows
+TEXTS = (str, bytes, bytearray)
 COROUTINES = (CoroutineType, GeneratorType, AsyncGeneratorType)
+
+
+def is_own_module(module: object) -> bool:
+    """Whether a module is the service's: neither the interpreter's nor installed beside it."""
+    file = getattr(module, "__file__", None)
+    if type(module) is not ModuleType or not isinstance(file, str) or file.startswith(STANDARD):
+        return False
+    return "site-packages" not in file and "dist-packages" not in file
+
+
+def name_of_module(module: ModuleType) -> str:
+    """Its own name; of the program itself that of its file."""
+    name = module.__name__
+    return name.rpartition(".")[2] if name != "__main__" else os.path.basename(module.__file__ or name)  # noqa: PTH119
 
 
 def is_own(kind: type) -> bool:
@@ -572,6 +771,12 @@ def held_by(owner: object) -> list[tuple[str, object]]:
     """What something holds, by name where it has one; no code of the service is run for it."""
     if isinstance(owner, COROUTINES):
         return [("", value) for value in gc.get_referents(owner)]
+    if isinstance(owner, ModuleType):
+        return [
+            (name, value)
+            for name, value in list(vars(owner).items())
+            if not name.startswith("__") and not isinstance(value, NAMED)
+        ]
     if isinstance(owner, dict):
         return [("", value) for value in list(owner.values())]
     if isinstance(owner, list | set | deque):
@@ -586,11 +791,6 @@ def held_by(owner: object) -> list[tuple[str, object]]:
                 with contextlib.suppress(AttributeError):
                     held.append((name, slot.__get__(owner)))
     return held
-
-
-def monitor_commands() -> Any:  # noqa: ANN401
-    """Where the monitor keeps its commands; before 0.6 they stood with the rest of it."""
-    return sys.modules.get("aiomonitor.termui.commands") or sys.modules["aiomonitor.monitor"]
 
 
 def standing_for_all(groups: Iterable[Group], counts: dict[str, int]) -> list[Group]:
@@ -611,19 +811,27 @@ def standing_for_all(groups: Iterable[Group], counts: dict[str, int]) -> list[Gr
 class Names:
     """Frames by number: the same few come again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: Turns, files: set[str]) -> None:
         self.all: list[tuple[str, int, str, str, str]] = []
         self._numbers: dict[Called, int] = {}
+        self._turns = turns
+        self._files = files
 
     def stack(self, frames: Chain) -> list[int]:
         numbers = []
         for frame in frames:
+            self._turns.rest()
             number = self._numbers.get(frame)
             if number is None:
                 number = self._numbers[frame] = len(self.all)
-                self.all.append((*frame, linecache.getline(frame[0], frame[1]).strip()[:120]))
+                self.all.append((*frame, self._code(frame)))
             numbers.append(number)
         return numbers
+
+    def _code(self, frame: Called) -> str:
+        if frame[0] not in linecache.cache:
+            self._files.add(frame[0])
+        return linecache.getline(frame[0], frame[1]).strip()[:120]
 
 
 def take(news: deque[Any]) -> list[Any]:

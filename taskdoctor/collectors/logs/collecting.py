@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
+from taskdoctor.collectors.logs.brackets import KIND as BRACKETED
+from taskdoctor.collectors.logs.brackets import bracketed
 from taskdoctor.collectors.logs.clocks import shifts
 from taskdoctor.collectors.logs.event import LogEvent, all_events
 from taskdoctor.collectors.logs.following import follow
@@ -17,7 +19,7 @@ from taskdoctor.collectors.logs.format import Format
 from taskdoctor.collectors.logs.inputs import Input, find_inputs
 from taskdoctor.collectors.logs.learning import learned, writers
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
-from taskdoctor.collectors.logs.prefilter import Prefilter, literals_of, searcher
+from taskdoctor.collectors.logs.prefilter import Prefilter, literals_of, rare_starts
 from taskdoctor.collectors.logs.prefix import LineParser, recognise
 from taskdoctor.collectors.logs.reading import CELL_BYTES, Block, Reading, blocks, open_input
 from taskdoctor.collectors.logs.scanning import WRITTEN_LATE, Lie, Scanner, Window
@@ -25,7 +27,7 @@ from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
 from taskdoctor.collectors.logs.thinning import SAMPLE_CELLS, thinning
 from taskdoctor.errors import UsageError
-from taskdoctor.model import Event, Gap, Interval, Place, Silence, Snapshot, Source, Tally
+from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Silence, Snapshot, Source, Tally
 
 SMALL_BYTES = 16 * 1024 * 1024  # up to here every line is parsed
 PIECES = 8  # of a big file: enough for a few workers to end at the same time; within these bounds
@@ -34,6 +36,7 @@ PARALLEL_BYTES = 64 * 1024 * 1024  # from here on starting workers pays
 HEAD_BLOCKS = 2  # looked at to learn the formats of a file
 HEAD_LINES = 400
 LEARNED_CELLS = 4  # of a big file, evenly spread
+RARE_BYTES = 32 * 1024  # of each, in which bytes are counted
 STREAM_HEAD = 8  # of a stream, one cell in so many of its beginning stands for all that follows ...
 STREAM_CELLS = 8_192  # ... as if that were a gigabyte: how much comes is not known
 
@@ -151,7 +154,9 @@ def _lie_of(reading: Reading, formats: Sequence[Format], one: Input, prefilter: 
 def _lie(sample: Sequence[bytes], cells: int, parser: LineParser, prefilter: Prefilter) -> Lie:
     few = sample[:: max(1, len(sample) // LEARNED_CELLS)]
     marks = learned(few, parser)
-    return Lie(marks, writers(few, parser), thinning(prefilter, sample, searcher(marks) if marks else None, cells))
+    starts = rare_starts(prefilter.literals, b"".join(cell[:RARE_BYTES] for cell in few))
+    search = prefilter.search(marks, starts)
+    return Lie(marks, starts, writers(few, parser), thinning(prefilter, sample, search, cells))
 
 
 def _cells(reading: Reading, first: int, last: int) -> list[bytes]:
@@ -294,6 +299,10 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
         for outliers in (reservoir.outliers(),)
         for seen in reservoir.events()
     ]
+    found += [
+        _step(quiet, lane, told, names, before, shift_s.get(quiet.file, 0.0))
+        for quiet, lane, told in bracketed(whole.quiet)
+    ]
     return Snapshot(
         collector="logs",
         sources=tuple(_source(file, one, whole, shift_s.get(file, 0.0)) for file, one in enumerate(inputs)),
@@ -310,16 +319,19 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
 
 
 def _unread_shares(whole: Partial, events: Sequence[LogEvent]) -> dict[str, float]:
-    """Lines that were only counted, for each that was read, by kind: as many of them would have been events."""
+    """Lines that were only counted or passed over, for each that was read, by kind: as many of them would have been
+    events."""
+    read: Counter[int] = Counter()
+    unread: defaultdict[int, float] = defaultdict(float)
+    for at, lines in sorted(whole.read.items()):
+        elsewhere = lines * whole.unsought_bytes[at] / max(1, whole.sought_bytes[at])
+        read[at[1]] += lines + whole.beside[at]
+        unread[at[1]] += whole.unread[at] + max(0.0, elsewhere - whole.beside[at])
     where = {literal: which for which, literal in enumerate(literals_of(events))}
-    shares: dict[str, float] = {}
-    for event in events:
-        own = [where[literal] for literal in event.literals]
-        read, unread = (sum(counts[which] for which in own) for counts in (whole.read, whole.unread))
-        if unread:
-            shares[event.kind] = unread / max(1, read)
-    learned_unread, learned_read = whole.unread[len(where)], whole.read[len(where)]
-    return shares | (dict.fromkeys(ALL_SUBJECTS, learned_unread / max(1, learned_read)) if learned_unread else {})
+    owners = [(event.kind, [where[literal] for literal in event.literals]) for event in events]
+    owners += [(kind, [len(where)]) for kind in ALL_SUBJECTS]
+    shares = ((kind, sum(unread[which] for which in own), sum(read[which] for which in own)) for kind, own in owners)
+    return {kind: not_read / max(1, were_read) for kind, not_read, were_read in shares if not_read}
 
 
 def _lines_before(edges: Iterable[Edge]) -> dict[tuple[int, int], int]:
@@ -359,6 +371,23 @@ def _event(
         aligned=seen.aligned,
         uncertainty_s=seen.resolution_s,
         is_outlier=outlier,
+    )
+
+
+def _step(
+    quiet: Quiet, lane: Lane, told: str, names: Sequence[str], before: dict[tuple[int, int], int], shift_s: float
+) -> Event:
+    """What held the loop in a silence, by the lines around it."""
+    return Event(
+        at_s=quiet.end_s + shift_s,
+        kind=BRACKETED,
+        lane=lane,
+        form=Form.SPAN,
+        place=Place(names[quiet.file], before[quiet.file, quiet.piece] + quiet.line),
+        seconds=quiet.end_s - quiet.start_s,
+        label=told,
+        worker=quiet.worker,
+        uncertainty_s=quiet.resolution_s,
     )
 
 

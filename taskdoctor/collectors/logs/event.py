@@ -50,6 +50,10 @@ class LogEvent:
     follows: str = ""  # a lane: counts only in the lines right after an event in that lane (frames of a stack)
 
     @property
+    def measures_time(self) -> bool:
+        return any(f"(?P<{name}" in self.pattern for name in ("duration", *_FACTORS))
+
+    @property
     def slow_lane(self) -> bool:
         """Without a literal every line has to be looked at."""
         return not self.literals

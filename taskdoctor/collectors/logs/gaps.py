@@ -17,7 +17,7 @@ HALVED_BYTES = 1024  # a shorter stretch is read line by line
 
 def probes(first_s: float, last_s: float, shortest_s: float) -> int:
     """So many looks at even distances that no gap of this length lies between two of them unseen."""
-    return min(MOST_PROBES, int(2 * abs(last_s - first_s) / shortest_s) + 1)
+    return min(MOST_PROBES, int(1.5 * abs(last_s - first_s) / shortest_s) + 1)
 
 
 def worker_falls_silent(
@@ -38,7 +38,7 @@ def worker_falls_silent(
 
 
 def _apart_s(parser: LineParser, data: bytes, before: int, after: int) -> float:
-    begin_s, end_s = (parser.stamp(_line_at(data, data.rfind(b"\n", 0, at) + 1)) for at in (before, after))
+    begin_s, end_s = (parser.stamp_at(data, data.rfind(b"\n", 0, at) + 1) for at in (before, after))
     return 0.0 if begin_s is None or end_s is None else end_s - begin_s
 
 
@@ -49,13 +49,10 @@ def has_gap(parser: LineParser, data: bytes, first_s: float, last_s: float, shor
     """
     step = max(1, len(data) // probes(first_s, last_s, shortest_s))
     at, at_s, open_ends = 0, first_s, []
-    for target in range(step, len(data) - 1, step):
-        begin = data.find(b"\n", target) + 1
-        begin_s = parser.stamp(_line_at(data, begin)) if at < begin < len(data) else None
-        if begin_s is not None:
-            if abs(begin_s - at_s) >= shortest_s:
-                open_ends.append((at, begin, at_s, begin_s))
-            at, at_s = begin, begin_s
+    for begin, begin_s in parser.stamps_apart(data, step):
+        if abs(begin_s - at_s) >= shortest_s:
+            open_ends.append((at, begin, at_s, begin_s))
+        at, at_s = begin, begin_s
     if abs(last_s - at_s) >= shortest_s:
         open_ends.append((at, len(data), at_s, last_s))
     return any(_has_gap_between(parser, data, *ends, shortest_s) for ends in open_ends)
@@ -67,7 +64,7 @@ def _has_gap_between(
     if abs(end_s - begin_s) < shortest_s:
         return False
     middle = data.find(b"\n", (start + end) // 2, end - 1) + 1
-    middle_s = parser.stamp(_line_at(data, middle)) if start < middle < end else None
+    middle_s = parser.stamp_at(data, middle) if start < middle < end else None
     if middle_s is None or end - start < HALVED_BYTES:
         return _neighbours_gap(parser, data, start, end, shortest_s)
     return _has_gap_between(parser, data, start, middle, begin_s, middle_s, shortest_s) or _has_gap_between(

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from taskdoctor.collectors.logs.event import Fields, is_foreign, normalised, parse_duration
 from taskdoctor.collectors.logs.subjects import (
     BUSY,
+    CONNECT,
     COUNTS,
     CPU_TIME,
     FULL_POOL,
@@ -30,6 +31,7 @@ from taskdoctor.collectors.logs.subjects import (
     LENGTHS,
     LOOP_LAG,
     OPERATION,
+    POOL,
     QUEUE,
     REACHED,
     SAVING,
@@ -84,7 +86,8 @@ _COUNTED = re.compile(
     r" (?P<name>[a-z]{3,16}(?: [a-z]{3,16}){0,2})"
 )
 _NAMED = re.compile(
-    r"(?P<name>[a-z]{3,16}(?: [a-z]{3,16})?|[\u4e00-\u9fff]{1,5}数) (?:is |now |at )?"
+    r"(?P<name>[a-z]{3,16}(?: [a-z]{3,16})?|[\u4e00-\u9fff]{1,5}数|[а-я]{4,16}|[A-ZÄÖÜ][a-zäöüß]{4,16})"
+    r" (?:is |now |at )?"
     r"(?P<number>[0-9][0-9,]{0,14})(?:(?:/| of )(?P<of>[0-9]{1,9}))?(?![\w.:/-])"
 )
 _ACCESS = re.compile(r"\b(?P<label>(?:GET|POST|PUT|DELETE|PATCH|HEAD|WS) /\S*)")
@@ -144,11 +147,13 @@ _SEQUENCE = re.compile(
     re.IGNORECASE,
 )
 _SETTING_BEHIND = re.compile(
-    r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until)(?![a-z])"
+    r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until|up)(?![a-z])"
 )
 _LATE_BEHIND = re.compile(r"\s?(?:too )?(?:late|overdue|behind|zu spät|en retard|de retraso|tarde|遅れ|опозд|晚)(?!\w)")
+_LAG_KEY = re.compile(r"(?:lag|late|lateness|drift|delay(?:ed)?)(?:_(?:ms|s|secs?|seconds))?")
 _BEAT = re.compile(
-    r"(?:(?<![a-z])(?:heart)?(?:beat|tick|timer|pulse|watchdog|takt|wecker|sweep|metronome|periodic|latido|battement))"
+    r"(?:(?<![a-z])(?:heart)?(?:beat|tick|timer|pulse|watchdog|takt|wecker|sweep|metronome|periodic|latido|battement"
+    r"|liveness|alive|vitals|monitor))"
     r"|(?<![a-z])loop|пульс|таймер|ハートビート|タイマー|心跳|定时"
 )
 _WHOLE = re.compile(
@@ -156,10 +161,13 @@ _WHOLE = re.compile(
 )
 _WHOLE_KEY = re.compile(r"(?:total|overall|e2e|wall|合計|总计)(?:_?(?:time|duration|ms|s|secs?|seconds))*\Z")
 _PART_KEY = re.compile(r"[a-z]_(?:ms|s|secs?|seconds)[\"']?[=:]")
+_TRANSFER = re.compile(r"(?<![a-z])(?:ttfb|tls|handshake|first_?byte|starttransfer)", re.IGNORECASE)
+_PAIRS = re.compile(r"[\w.-]{1,40}=\S* ?")
 _CLAUSE = re.compile(r"[,;|，；。]|(?<=\S) - ")
 _COUNT_WORDS = re.compile(
     r"task|session|queue|pending|busy|entr|message|object|client|connection|file|thread|worker|descriptor|backlog|depth"
-    r"|process|job|fds|item|任务|队列|会话|缓存"
+    r"|process|job|fds|item|任务|队列|会话|缓存|children"
+    r"|задач|очеред|сесси|файл|соедин|Aufgabe|Sitzung|Datei|Eintr|Warteschlange|Verbindung"
 )
 # The first number that is a word of its own: what stands before it is what the line is about.
 _FIRST = re.compile(r"(?<![\w-])[0-9]|[=:：] ?[\"']?[0-9]|(?<=[\u4e00-\u9fff])[0-9]")
@@ -167,6 +175,7 @@ _PURPOSE = re.compile(
     rf"{_NUMBER}\s?(?:{_UNIT})?[ (]{{0,2}}(?:waiting |wait |spent )?(?:for|on|in|to|waiting|of"
     rf"|before|until|acquiring) [^,;|，；。]{{0,60}}"
 )
+_WAITING = re.compile(r"(?<![a-z])(?:pending|waiting|unsent|buffered|in[ _]line)|积压|待处理")
 _AGE_KEY = re.compile(r"(?:^|_)(?:age|oldest)(?:_|$)")
 _NAMES = re.compile(r"\b(?:server|tool|tool_name|model|host|peer|provider|endpoint)[\"']?[=:]\s?[\"']?([\w./:-]{1,40})")
 _THREAD_WORDS = re.compile(r"thread|worker|executor|线程")
@@ -387,16 +396,16 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
     clause = text[max(0, number.start - CONTEXT_CHARS, number.clause) : number.start].lower()
     key = number.key.lower()
     said = clause[: clause.rfind(key)] if key else clause.rstrip()
-    if _LATE_BEHIND.match(text, number.end) and _BEAT.search(text[: number.start].lower()):
+    if _is_lag_of_beat(number, text, logger):
         return LOOP_LAG
-    if _AGE_KEY.search(key) and not QUEUE.named_in(text.lower()):
+    if _AGE_KEY.search(key) and not QUEUE.named_in(text.lower()) and not _WAITING.search(text.lower()):
         return None  # how old the oldest of something is, says nothing of waiting, unless it stands in a queue
     if text.startswith(IDLE) or _SETTING.search(said) or _SETTING_BEHIND.match(text, number.end):
         return None
     if CPU_TIME.named_in(_words(key) if key else said[-16:]):
         return CPU_TIME
     if key and number.factor == 1.0 and _WHOLE.search(text) and (stage := _stage(number.key)) is not None:
-        return stage
+        return CONNECT if stage is POOL and _TRANSFER.search(text) else stage
     if _WHOLE_KEY.match(key) and _PART_KEY.search(text.lower().replace(key, "", 1)):
         return OPERATION  # beside a part of it, whatever its line speaks of
     own = (_named(LENGTHS, _words(key)) or _saving(key)) if key and not _MEASURE_KEY.match(key) else None
@@ -407,9 +416,19 @@ def _length_of(number: Number, text: str, logger: str, limited: bool) -> Subject
         return OPERATION
     first, behind = _FIRST.search(text), _PURPOSE.match(text, number.start)
     head = text[: first.start() if first is not None else number.start][:CONTEXT_CHARS]
+    module = re.sub(r"[\W_]+", " ", f"{logger} {_PAIRS.sub('', clause)}").strip()
     contexts = (clause, behind[0] if behind is not None else "", head, " 429" if limited else "")
     found = (_named(LENGTHS, context.lower()) for context in contexts)
-    return next((subject for subject in found if subject is not None), None) or _of_logger(logger) or OPERATION
+    named = next((subject for subject in found if subject is not None), None)
+    if (named is None or named.lane is Lane.UPSTREAM) and POOL.named_in(module.lower()):
+        return POOL  # `shop.db: checkout 12ms`
+    return named or _of_logger(logger) or OPERATION
+
+
+def _is_lag_of_beat(number: Number, text: str, logger: str) -> bool:
+    """How late a beat came: `pulse lag=1156ms`, `heartbeat came 2.3 s late`."""
+    told = _LAG_KEY.fullmatch(number.key.lower()) or _LATE_BEHIND.match(text, number.end)
+    return told is not None and _BEAT.search(f"{logger} {text[: number.start]}".lower()) is not None
 
 
 def _saving(key: str) -> Subject | None:
@@ -449,6 +468,9 @@ def _count_of(number: Number, text: str) -> Subject | None:
 
 def _full(number: Number, lower: str) -> Subject | None:
     near = lower[max(0, number.start - 30) : number.start + 40]
+    keyed = number.key.lower()
+    if _THREAD_WORDS.search(keyed) and lower[number.clause : number.start].lstrip().startswith(keyed):
+        return FULL_THREADS  # `worker_threads=4/4`; `2/2 workers started` is another thing
     if not _IN_USE.search(near):
         return None
     if _THREAD_WORDS.search(near):

@@ -165,6 +165,11 @@ class Quiet(NamedTuple):
     burst_lines: int
     silent_s: float
     resolution_s: float
+    before: str = ""  # the step told right before a held one, and how many of the lines around tell of it
+    before_count: int = 0
+    after: str = ""
+    after_count: int = 0
+    lines: int = 0
 
 
 @dataclass(slots=True)
@@ -183,8 +188,14 @@ class Partial:
     zoned: Counter[int] = field(default_factory=Counter)  # by file: lines whose stamp says its zone
     backwards: Counter[int] = field(default_factory=Counter)  # stamps that went back by more than a second
     notes: set[tuple[int, str]] = field(default_factory=set)
-    read: Counter[int] = field(default_factory=Counter)  # by frequent literal: lines that were read ...
-    unread: Counter[int] = field(default_factory=Counter)  # ... and that were only counted
+    # By file and frequent literal:
+    read: Counter[tuple[int, int]] = field(default_factory=Counter)  # lines that were read ...
+    unread: Counter[tuple[int, int]] = field(default_factory=Counter)  # ... and that were only counted;
+    beside: Counter[tuple[int, int]] = field(
+        default_factory=Counter
+    )  # read for another literal where it is not searched
+    sought_bytes: Counter[tuple[int, int]] = field(default_factory=Counter)  # for one that is not searched everywhere
+    unsought_bytes: Counter[tuple[int, int]] = field(default_factory=Counter)
     glanced: dict[int, Glanced] = field(default_factory=dict)  # by literal: the longest of those
 
     def add(self, seen: Seen) -> None:
@@ -249,6 +260,9 @@ class Partial:
         self.notes |= other.notes
         self.read += other.read
         self.unread += other.unread
+        self.beside += other.beside
+        self.sought_bytes += other.sought_bytes
+        self.unsought_bytes += other.unsought_bytes
         for literal, glanced in other.glanced.items():
             self.glanced.setdefault(literal, Glanced(glanced.most)).merge(glanced)
         if sum(len(r.kept) + len(r.longest) for r in self.reservoirs.values()) > 2 * BUDGET:

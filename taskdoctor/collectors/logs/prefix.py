@@ -24,6 +24,7 @@ from taskdoctor.collectors.logs.tails import TRIMS, picked_up
 __all__ = ["Fields", "Format", "Line", "LineParser", "Sample", "dateless", "fits", "recognise"]
 
 NESTING_LIMIT = 4  # compose around docker around CRI around the service's own prefix
+BARE_BYTES = 26  # in which a date, a time, milliseconds and what follows them have room
 REMEMBERED = 4096  # texts kept with what they were read as
 ESCAPE, NUL, QUOTE = 0x1B, 0x00, ord('"')
 _GROUPS = ("stamp", "fraction", "zone", "level", "logger", "worker")
@@ -120,16 +121,53 @@ class LineParser:
             return found[2]
         return self._read(line, found, 0).at_s
 
+    def stamps_apart(self, data: bytes, step: int) -> list[tuple[int, float]]:
+        """Where lines start that lie about so many bytes apart, and their times."""
+        found = []
+        minutes, at = self._bare_minutes, 0
+        for target in range(step, len(data) - 1, step):
+            start = data.find(b"\n", target) + 1
+            if not at < start < len(data):
+                continue
+            minute_s, second_s = minutes.get(data[start : start + 17]), _BARE_SECONDS.get(data[start + 17 : start + 19])
+            ms = _BARE_MS.get(data[start + 19 : start + 24])
+            at_s: float | None
+            if (
+                minute_s is None
+                or second_s is None
+                or ms is None
+                or data[start + 24 : start + 25] not in _NO_ZONE_SIGNS
+            ):
+                at_s = self.stamp_at(data, start)  # of any format
+                if at_s is None:
+                    continue
+            else:
+                at_s = minute_s + second_s + ms
+            found.append((start, at_s))
+            at = start
+        return found
+
+    def stamp_at(self, data: bytes, start: int) -> float | None:
+        """The time of the line that starts there."""
+        at_s = self._bare_stamp(data[start : start + BARE_BYTES])
+        if at_s is not None:
+            return at_s
+        stop = data.find(b"\n", start)
+        return self.stamp(data[start : None if stop < 0 else stop])
+
     def _bare_stamp(self, line: bytes) -> float | None:
         """The time of a line that begins with a date, a time and no zone: every format reads that alike."""
         minute_s, second_s = self._bare_minutes.get(line[:17]), _BARE_SECONDS.get(line[17:19])
         if minute_s is None or second_s is None:
             return self._remember_bare(line)
         ms = _BARE_MS.get(line[19:24])
-        after = line[24:26] if ms is not None else line[20:22]
-        if ms is None and line[19:20] != b" ":
+        if ms is not None:
+            after = line[24:26]
+        elif line[19:20] == b" ":
+            ms, after = 0.0, line[20:22]
+        else:
             return None
-        return minute_s + second_s + (ms or 0.0) if after and (after[0] in _NO_ZONE or after == b"- ") else None
+        return minute_s + second_s + ms if after and (after[0] in _NO_ZONE or after == b"- ") else None
 
     def _remember_bare(self, line: bytes) -> float | None:
         second = line[:19]
@@ -385,6 +423,7 @@ _BARE = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}\Z
 _BARE_SECONDS = {b"%02d" % second: float(second) for second in range(60)}
 _BARE_MS = {b"%c%03d " % (mark, ms): ms / 1000 for mark in b".," for ms in range(1000)}
 _NO_ZONE = frozenset(range(0x21, 0x7F)) - frozenset(b"+-ZU0123456789")
+_NO_ZONE_SIGNS = frozenset(bytes((sign,)) for sign in _NO_ZONE)
 _FRACTIONS: dict[bytes, float] = {b"%03d" % ms: ms / 1000 for ms in range(1000)}
 _RESOLUTIONS_S: dict[bytes | None, float] = {None: 1.0} | dict.fromkeys(_FRACTIONS, 0.001)
 _NAMES: dict[bytes, str] = {}

@@ -7,13 +7,11 @@ together than a silence needs no second look.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import NamedTuple
-
-from ahocorasick_rs import BytesAhoCorasick
 
 from taskdoctor.collectors.logs import silence
 from taskdoctor.collectors.logs.batches import records_of
@@ -21,7 +19,7 @@ from taskdoctor.collectors.logs.event import Fields, LogEvent, extract, matching
 from taskdoctor.collectors.logs.gaps import has_gap, worker_falls_silent
 from taskdoctor.collectors.logs.measuring import HINT, measured
 from taskdoctor.collectors.logs.partial import Edge, Glanced, Noted, Partial, Quiet, Seen, level_of, stretch_at
-from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Prefilter, searcher
+from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Prefilter, Search
 from taskdoctor.collectors.logs.prefix import Line, LineParser, dateless
 from taskdoctor.collectors.logs.stamps import DAY_S
 from taskdoctor.collectors.logs.thinning import Lengths, Thinning, everything, stretch_of
@@ -55,6 +53,7 @@ class Lie(NamedTuple):
     """How a big log lies, told from a few of its cells: what it takes to read it without parsing every line."""
 
     marks: tuple[bytes, ...] = ()  # stretches of bytes that mark its own timed lines
+    starts: tuple[int, ...] = ()  # of each literal the byte from which on it is searched
     writers: tuple[bytes, ...] = ()  # the bytes by which its workers are known, if there are several
     thinning: Thinning | None = None  # how much of its frequent lines is read; None: all
 
@@ -89,12 +88,14 @@ class Scanner:
         self._first_s: float | None = None
         self._latest_s: float | None = None
         self._last_s: float | None = None  # of the line before
+        self._dated_s: float | None = None  # of the last line with a date, where only some have none
         self._days = 0  # midnights passed, in a log whose stamps have no date
         self._time_of_day_s: float | None = None
         self._lengths = Lengths()
         self._stretch: int | None = None  # of the file, while only candidates are scanned; else by the time of the line
         self._counted_to = self._counted = 0  # lines are counted only up to those that are read
-        self._learned: BytesAhoCorasick | None = None
+        self._marks: tuple[bytes, ...] = ()
+        self._starts: tuple[int, ...] = ()
         self._writers: tuple[bytes, ...] = ()
         self._thin(everything(prefilter))
         self._wanted: dict[tuple[int, ...], tuple[int, ...]] = {}  # events that literals announce together
@@ -105,7 +106,8 @@ class Scanner:
 
     def read_big(self, lie: Lie) -> None:
         """How a big log is to be read."""
-        self._learned = searcher(lie.marks) if lie.marks else None
+        self._marks, self._starts = lie.marks, lie.starts
+        self._searches.clear()
         self._writers = lie.writers
         if lie.thinning is not None:
             self._thin(lie.thinning)
@@ -113,7 +115,11 @@ class Scanner:
     def _thin(self, thinning: Thinning) -> None:
         self._thinning = thinning
         self._passed_over: dict[int, frozenset[int]] = {}  # by level
-        self._read_lines, self._unread_lines = ([0] * len(thinning.levels) for _ in range(2))  # by literal
+        self._searches: dict[int, Search] = {}  # by level
+        self._level_bytes: Counter[int] = Counter()
+        self._read_lines, self._unread_lines, self._beside = (
+            [0] * len(thinning.levels) for _ in range(3)
+        )  # by literal
         self._single = [(which,) for which in range(len(thinning.levels))]
 
     def finish(self) -> Partial:
@@ -125,8 +131,15 @@ class Scanner:
         return self._completed(deepcopy(self.partial))
 
     def _completed(self, partial: Partial) -> Partial:
-        for counts, lines in ((partial.read, self._read_lines), (partial.unread, self._unread_lines)):
-            counts.update({which: lines[which] for which, level in enumerate(self._thinning.levels) if level})
+        for which, least in enumerate(self._thinning.levels):
+            if least:
+                partial.read[self._file, which] += self._read_lines[which]
+                partial.unread[self._file, which] += self._unread_lines[which]
+            if which in self._thinning.unsought:
+                partial.beside[self._file, which] += self._beside[which]
+                for level, count in self._level_bytes.items():
+                    counts = partial.sought_bytes if level >= least else partial.unsought_bytes
+                    counts[self._file, which] += count
         partial.edges.append(Edge(self._file, self._piece, self._lines, self._bytes, self._first_s, self._latest_s))
         for worker, stream in sorted(_by_writer(self._streams).items()):
             self._read_silences(worker, stream, partial)
@@ -173,7 +186,10 @@ class Scanner:
     def _dated(self, line: Line) -> Line:
         """A time of day on the day that the lines before it have come to: the clock going far back is midnight."""
         if line.at_s is None or not dateless(line.format):
+            self._dated_s = line.at_s if line.at_s is not None else self._dated_s
             return line
+        if self._dated_s is not None:  # others have a date: it is the nearest such time
+            return line._replace(at_s=line.at_s + round((self._dated_s - line.at_s) / DAY_S) * DAY_S)
         if self._time_of_day_s is not None and line.at_s < self._time_of_day_s - MIDNIGHT_S:
             self._days += 1
         self._time_of_day_s = line.at_s
@@ -218,36 +234,34 @@ class Scanner:
 
     def scan_candidates(self, data: bytearray, start: int, end: int, cell: int) -> None:
         """Only lines with a literal; silences where the block's stamps leave room for one."""
-        self._bytes += end - start
+        block = bytes(memoryview(data)[start:end])
+        self._bytes += len(block)
         self._context.clear()  # each block for itself, so that it does not matter who scans the one before
         self._stretch = stretch_of(cell)
-        self._counted_to, self._counted = start, self._lines
+        self._counted_to, self._counted = 0, self._lines
         first_line = self._lines
-        passed = self._passed(level_of(self._stretch))
-        single = self._single
-        line_start, line_end, passing = start, -1, False
+        level = level_of(self._stretch)
+        self._level_bytes[level] += len(block)
+        passed, search = self._passed(level), self._searches.get(level) or self._search_at(level)
+        single, read, glance = self._single, self._read, self._glance
+        line_start, line_end, passing = 0, -1, False
         literals: tuple[int, ...] = ()
-        view = memoryview(data)[start:end]
-        hits = self._prefilter.hits(view, self._learned)
-        view.release()
-        for hit in hits:
-            position, which = start + (hit >> LITERAL_BITS), hit & LITERAL_MASK
+        for hit in search.hits(block):
+            position, which = hit >> LITERAL_BITS, hit & LITERAL_MASK
             if position >= line_end:
                 if literals:
-                    (self._glance if passing else self._read)(data, start, line_start, line_end, literals)
-                line_start = data.rfind(b"\n", start, position) + 1 or start
-                line_end = data.find(b"\n", position, end)
-                line_end = end if line_end < 0 else line_end
+                    (glance if passing else read)(block, line_start, line_end, literals)
+                line_start = block.rfind(b"\n", 0, position) + 1
+                line_end = block.find(b"\n", position)
+                line_end = len(block) if line_end < 0 else line_end
                 literals, passing = single[which], which in passed
             elif which not in literals:
                 literals, passing = (*literals, which), passing and which in passed
         if literals:
-            (self._glance if passing else self._read)(data, start, line_start, line_end, literals)
-        self._count_to(data, end)
-        self._lines = self._counted + (0 if data[end - 1 : end] == b"\n" else 1)
-        self._look_for_silence(
-            data, start, end, first_line, self._lines - first_line, counted=cell % COUNTED_CELLS == 0
-        )
+            (glance if passing else read)(block, line_start, line_end, literals)
+        self._count_to(block, len(block))
+        self._lines = self._counted + (not block.endswith(b"\n"))
+        self._look_for_silence(block, first_line, self._lines - first_line, counted=cell % COUNTED_CELLS == 0)
         self._stretch = None
 
     def _passed(self, level: int) -> frozenset[int]:
@@ -258,40 +272,55 @@ class Scanner:
             known = self._passed_over[level] = frozenset(which for which, needed in levels if needed > level)
         return known
 
-    def _count_to(self, data: bytearray, position: int) -> None:
-        self._counted += data.count(b"\n", self._counted_to, position)
+    def _search_at(self, level: int) -> Search:
+        without = self._thinning.unsought & self._passed(level)
+        search = self._searches[level] = self._prefilter.search(self._marks, self._starts, without)
+        return search
+
+    def _count_to(self, block: bytes, position: int) -> None:
+        self._counted += block.count(b"\n", self._counted_to, position)
         self._counted_to = position
 
-    def _read(self, data: bytearray, block: int, start: int, end: int, literals: tuple[int, ...]) -> None:
+    def _read(self, block: bytes, start: int, end: int, literals: tuple[int, ...]) -> None:
         """One line with its literals, in full."""
-        self._count_to(data, start)
+        self._count_to(block, start)
         self._lines = self._counted + 1
         for which in literals:
             self._read_lines[which] += 1
+        raw = block[start:end]
+        for record in records_of(raw):
+            line = self._parser.parse(record)
+            at_s = line.at_s if line.at_s is not None else self._stamp_before(block, start)
+            if at_s is None or self._window.holds(at_s):
+                self._emit(line, line.message, at_s, self._announced_by(literals, raw))
+
+    def _announced_by(self, literals: tuple[int, ...], raw: bytes) -> tuple[int, ...]:
+        """The events to look for in a line, also by those of its literals that are not searched everywhere."""
+        if self._thinning.unsought:
+            also = {which for _, which in self._prefilter.candidates(raw)} - {*literals}
+            literals = (*literals, *sorted(also)) if also else literals
+            for which in also & self._thinning.unsought:
+                self._beside[which] += 1
         wanted = self._wanted.get(literals)
         if wanted is None:
             announced = self._prefilter.announced
             wanted = self._wanted[literals] = tuple(sorted({event for which in literals for event in announced[which]}))
-        for record in records_of(bytes(memoryview(data)[start:end])):
-            line = self._parser.parse(record)
-            at_s = line.at_s if line.at_s is not None else self._stamp_before(data, block, start)
-            if at_s is None or self._window.holds(at_s):
-                self._emit(line, line.message, at_s, wanted)
+        return wanted
 
-    def _glance(self, data: bytearray, block: int, start: int, end: int, literals: tuple[int, ...]) -> None:
+    def _glance(self, block: bytes, start: int, end: int, literals: tuple[int, ...]) -> None:
         """One of very many lines: it is counted, and read only for the time that it names."""
         for which in literals:
             self._unread_lines[which] += 1
-        longest_s = self._lengths.longest_s(bytes(memoryview(data)[start:end]))
+        raw = block[start:end]
+        longest_s = self._lengths.longest_s(raw)
         if not longest_s:
             return
         glanced = self.partial.glanced.get(literals[0])
         if glanced is None:
             glanced = self.partial.glanced[literals[0]] = Glanced(self._thinning.longest)
         if longest_s >= glanced.floor_s:
-            self._count_to(data, start)
-            raw = bytes(memoryview(data)[start:end])
-            before_s = None if self._parser.stamp(raw) is not None else self._stamp_before(data, block, start)
+            self._count_to(block, start)
+            before_s = None if self._parser.stamp(raw) is not None else self._stamp_before(block, start)
             place = self._file, self._piece, self._counted + 1, self._stretch or 0
             glanced.keep(Noted(longest_s, *place, literals, before_s, raw))
 
@@ -301,29 +330,26 @@ class Scanner:
         self._piece, self._lines, self._stretch = noted.piece, noted.line, noted.stretch
         line = self._parser.parse(noted.raw)
         at_s = line.at_s if line.at_s is not None else noted.before_s
-        announced = {event for which in noted.literals for event in self._prefilter.announced[which]}
-        self._emit(line, line.message, at_s, announced)
+        self._emit(line, line.message, at_s, {*self._prefilter.in_line(noted.raw)})
         return self._aside
 
-    def _stamp_before(self, data: bytearray, block: int, start: int) -> float | None:
+    def _stamp_before(self, block: bytes, start: int) -> float | None:
         """The stamp of the line that a line without one continues, looked for within its block."""
         end = start - 1
         for _ in range(LOOK_BACK):
-            if end <= block:
+            if end <= 0:
                 return None
-            begin = data.rfind(b"\n", block, end) + 1 or block
-            at_s = self._parser.stamp(bytes(data[begin:end]))
+            begin = block.rfind(b"\n", 0, end) + 1
+            at_s = self._parser.stamp(block[begin:end])
             if at_s is not None:
                 return at_s
             end = begin - 1
         return None
 
-    def _look_for_silence(
-        self, data: bytearray, start: int, end: int, first_line: int, lines: int, *, counted: bool
-    ) -> None:
+    def _look_for_silence(self, block: bytes, first_line: int, lines: int, *, counted: bool) -> None:
         """Read the block's silences if its stamps leave room for one; else its two ends are all that is needed."""
-        first_s = self._first_stamp(data, start, end, counted=counted)
-        last_s = self._last_stamp(data, start, end)
+        first_s = self._first_stamp(block, counted=counted)
+        last_s = self._last_stamp(block)
         if first_s is None or last_s is None:
             return
         for at_s in (first_s, last_s):
@@ -332,30 +358,29 @@ class Scanner:
         shortest_s = max(QUIET_S, QUIET_FACTOR * (last_s - first_s) / max(lines, 1))
         if abs(last_s - first_s) < shortest_s:
             return
-        block = bytes(memoryview(data)[start:end])
         bounds = first_s, last_s, shortest_s
         if has_gap(self._parser, block, *bounds) or worker_falls_silent(self._parser, block, self._writers, *bounds):
             self._look_closer(block, first_line)
 
-    def _first_stamp(self, data: bytearray, start: int, end: int, *, counted: bool) -> float | None:
-        begin = start
+    def _first_stamp(self, block: bytes, *, counted: bool) -> float | None:
+        begin = 0
         for count in range(LOOK_BACK):
-            stop = data.find(b"\n", begin, end)
-            stop = end if stop < 0 else stop
-            line = self._parser.parse(bytes(data[begin:stop])) if counted and count == 0 else None
+            stop = block.find(b"\n", begin)
+            raw = block[begin : None if stop < 0 else stop]
+            line = self._parser.parse(raw) if counted and count == 0 else None
             if line is not None:
                 self._count(line, b"x")
-            at_s = line.at_s if line is not None else self._parser.stamp(bytes(data[begin:stop]))
-            if at_s is not None or stop >= end:
+            at_s = line.at_s if line is not None else self._parser.stamp(raw)
+            if at_s is not None or stop < 0:
                 return at_s
             begin = stop + 1
         return None
 
-    def _last_stamp(self, data: bytearray, start: int, end: int) -> float | None:
-        stop = end - 1 if data[end - 1 : end] == b"\n" else end
-        begin = data.rfind(b"\n", start, stop) + 1 or start
-        at_s = self._parser.stamp(bytes(data[begin:stop]))
-        return at_s if at_s is not None else self._stamp_before(data, start, begin)
+    def _last_stamp(self, block: bytes) -> float | None:
+        stop = len(block) - block.endswith(b"\n")
+        begin = block.rfind(b"\n", 0, stop) + 1
+        at_s = self._parser.stamp(block[begin:stop])
+        return at_s if at_s is not None else self._stamp_before(block, begin)
 
     def _look_closer(self, block: bytes, first_line: int) -> None:
         """Parse the whole block around a silence, each worker for itself."""
@@ -376,7 +401,10 @@ class Scanner:
         resolution_s = partial.resolution_of(file) or 0.001
         rhythm = silence.beats(stream, resolution_s)
         partial.beats |= {(file, beat.template) for beat in rhythm[:8]}
-        for pause in silence.pauses(stream, resolution_s, rhythm):
+        pauses = silence.pauses(stream, resolution_s, rhythm)
+        around = {step for pause in pauses for step in (pause.before, pause.after)} - {""}
+        steps = Counter(step for line in stream if (step := silence.step(line.template)) in around) if around else {}
+        for pause in pauses:
             partial.quiet.append(
                 Quiet(
                     pause.start_s,
@@ -390,6 +418,11 @@ class Scanner:
                     pause.burst_lines,
                     pause.silent_s,
                     resolution_s,
+                    pause.before,
+                    steps.get(pause.before, 0),
+                    pause.after,
+                    steps.get(pause.after, 0),
+                    len(stream),
                 )
             )
 

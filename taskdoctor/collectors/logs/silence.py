@@ -10,7 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
@@ -21,6 +22,7 @@ SHORTEST_S = 0.4  # a shorter gap is not told from jitter
 STEADY_SHARE = 0.6  # of a beat's intervals that keep its period
 BEATS = 6
 FASTEST_S = 0.2
+NEAR_LINES = 8  # around a silence, for the step that is told there
 BURST_S = 0.15  # what was held back comes within this
 RATE_WINDOW_S = 30.0
 MISSED_LINES = 4.0  # lines that would have come in the gap at the rate before it
@@ -60,14 +62,27 @@ class Pause:
     late_beats: int
     burst_lines: int
     silent_s: float
+    before: str = ""  # the step that the last line before a held one tells of
+    after: str = ""  # and the first line behind it that is no beat
 
 
+CUT = "…"
 _DIGITS = str.maketrans("0123456789", "##########")
 
 
 def template(logger: str, message: str) -> str:
     """What repetitions of a line have in common: its first words, without numbers."""
-    return logger + message[:32].translate(_DIGITS)
+    words = message[:32].translate(_DIGITS)
+    if len(message) > 32:
+        words += CUT
+    return f"{logger}: {words}" if logger else words
+
+
+@lru_cache(maxsize=4096)
+def step(template: str) -> str:
+    """What a line tells of, without the numbers and ids in it, in whole words."""
+    words = template.removesuffix(CUT).rpartition(" ")[0].split() if template.endswith(CUT) else template.split()
+    return " ".join(word for word in words if "#" not in word)
 
 
 def beats(lines: Sequence[Stamped], resolution_s: float) -> tuple[Beat, ...]:
@@ -97,7 +112,7 @@ def _beat(name: str, at: Sequence[float], resolution_s: float) -> Beat | None:
 
 def pauses(lines: Sequence[Stamped], resolution_s: float, known: Sequence[Beat] | None = None) -> tuple[Pause, ...]:
     """The gaps of one source or worker that mean something, in order."""
-    ordered = sorted(lines)
+    ordered = sorted(lines, key=lambda line: (line.at_s, line.line))
     if len(ordered) < BEATS:
         return ()
     times = [line.at_s for line in ordered]
@@ -108,8 +123,17 @@ def pauses(lines: Sequence[Stamped], resolution_s: float, known: Sequence[Beat] 
         if times[index] - times[index - 1] >= shortest_s:
             pause = _read(ordered, times, index, rhythm, resolution_s)
             if pause is not None:
-                found.append(pause)
+                found.append(_with_steps(pause, ordered, index, rhythm) if pause.reading is Silence.HELD else pause)
     return tuple(found)
+
+
+def _with_steps(pause: Pause, lines: Sequence[Stamped], index: int, rhythm: Sequence[Beat]) -> Pause:
+    """With the lines around it. A beat behind it is only what was due; one before it may be what begins the step."""
+    beating = {beat.template for beat in rhythm}
+    behind = (line for line in lines[index : index + NEAR_LINES] if line.template not in beating)
+    first = next(behind, None)
+    after = step(first.template) if first is not None and first.at_s - pause.end_s <= BURST_S else ""
+    return replace(pause, before=step(lines[index - 1].template), after=after)
 
 
 def _read(

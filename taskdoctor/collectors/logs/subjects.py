@@ -193,6 +193,7 @@ LENGTHS: tuple[Subject, ...] = (
         "写日志",
         r"log[ _-]?(?:handler|flush|emit|ship|sink|write|push|rotat)",
         "logship",
+        "(?:do_?)?rollover",
         "loki",
         "stdout",
         "stderr",
@@ -222,7 +223,10 @@ LENGTHS: tuple[Subject, ...] = (
         "清理",
         "关闭",
         "释放",
-        never=("lasted", "session length", "was open", "alive for", "online", "after", "idle"),
+        never=(
+            *("lasted", "session length", "was open", "alive for", "online", "after", "idle"),
+            *("cache", "folder", "director", "files?(?![a-z])", "dateien", "disk", "expired"),
+        ),
         title="teardown",
         label="close",
         samples=(
@@ -236,7 +240,7 @@ LENGTHS: tuple[Subject, ...] = (
     _length(
         "lock",
         Lane.LOCK,
-        r"(?:r?w?_)?lock(?!ed out)",
+        r"(?:(?:share|exclusive|advisory|row|table|file|r?w?)_?)?lock(?!ed out)",
         "mutex",
         r"guard(?![a-z])",
         r"(?:until|before) (?:the |it )?(?:\w+ )?(?:was|were|is|became|got) (?:ours|mine|free|released|unlocked)",
@@ -458,6 +462,9 @@ LENGTHS: tuple[Subject, ...] = (
         r"(?<![a-z])(?:[a-z]+-)?cloud",
         "upstream",
         "provider",
+        "gateway",
+        "external",
+        "vendor",
         r"fetch(?:ed|ing)?",
         "download",
         r"api(?![a-z])",
@@ -477,7 +484,10 @@ LENGTHS: tuple[Subject, ...] = (
 CPU_TIME = _length("cpu-time", Lane.COMPUTING, "(?:thread|process|cpu|user)[ _]time", r"cpu(?: s| ms| secs?)?$")
 # Where something is kept, by a key alone: on a disk as a rule, but a database saves too.
 SAVING = _length("saving", Lane.DISK, label="saving", title="saving")
+# The connection to a peer, where the stages of a transfer are told (`conn=0.02 ttfb=0.15`): name resolution is in it.
+CONNECT = _length("connect", Lane.UPSTREAM, label="connect", title="connecting")
 LOOP_LAG = next(subject for subject in LENGTHS if subject.kind == "measured-loop-lag")
+POOL = next(subject for subject in LENGTHS if subject.lane is Lane.POOL)
 QUEUE = next(subject for subject in LENGTHS if subject.lane is Lane.QUEUE)
 HTTP = LENGTHS[-1]
 OPERATION = Subject("measured-operation", Lane.OPERATION, Form.SPAN, (), title="operation")
@@ -521,6 +531,21 @@ COUNTS: tuple[Subject, ...] = (
         r"\w* ?left[ _-]?over",
         "子进程",
         samples=("sessions=6 children=12",),
+    ),
+    _count(
+        "faults",
+        Lane.MEMORY,
+        r"maj(?:or)?[ _-]?(?:flt|faults?)",
+        "swap[ _-]?(?:mb|used|kb)",
+        "pgmajfault",
+        samples=("proc rss_mb=1924 swap_mb=1229", "majflt=47238 tasks=12"),
+    ),
+    _count(
+        "collections",
+        Lane.GC,
+        r"(?:gc|gen|generation)[ _-]?2(?:[ _-]?(?:count|runs|collections))?(?![\w-])",
+        r"full[ _-]collections",
+        samples=("rss=812 gc2=17 tasks=12",),
     ),
     _count(
         "queue",
@@ -601,6 +626,29 @@ _NONE = r"(?P<of>(?!))?"  # it is not so much of anything
 # Gauges that are moments once they reach their floor: somebody measured that a resource is short.
 REACHED: tuple[Subject, ...] = (
     Subject(
+        "counted-uptime",
+        Lane.SUSPENDED,
+        Form.LEVEL,
+        (),
+        pattern=(
+            r"(?<![a-z_])(?P<name>uptime|monotonic|mono|up)(?: clock)?(?: \(monotonic\))?(?:_(?:s|ms|seconds))?"
+            rf"[\"']?\s?[=: ]\s?{_NUMBER}{_NONE} ?(?:ms|s|secs?|seconds)?(?![a-z0-9/%])"
+        ),
+        title="a clock that may stand still",
+        samples=("moss.tick: uptime clock (monotonic) 38s", "alive uptime=812.4 tasks=3"),
+        near_misses=("deployments 4/4 up",),
+    ),
+    Subject(
+        "counted-time-up",
+        Lane.SUSPENDED,
+        Form.LEVEL,
+        (),
+        pattern=rf"{_NUMBER}{_NONE} ?(?:ms|s|secs?|seconds) (?P<name>up|uptime)(?![a-z])",
+        title="a clock that may stand still",
+        samples=("tick        7954 ms up, children 4",),
+        near_misses=("3 s upload",),
+    ),
+    Subject(
         "counted-starved",
         Lane.NOT_SCHEDULED,
         Form.MARK,
@@ -611,6 +659,19 @@ REACHED: tuple[Subject, ...] = (
         title="short of CPU",
         samples=("host: steal=33% load1=8.4", "cpu iowait=40%", "cgroup throttled 12% of periods"),
         near_misses=("host: steal=3% load1=0.4", "iowait=0.4%", "cache hits 99%"),
+    ),
+    Subject(
+        "counted-steal",
+        Lane.NOT_SCHEDULED,
+        Form.MARK,
+        (),
+        pattern=rf"(?<![a-z])us[=:] ?[0-9.]{{1,6}}%?,? [^;|]{{0,40}}?(?P<name>(?<![a-z])st)[=:] ?{_NUMBER}{_NONE}",
+        floor=10.0,
+        label="stolen by the hypervisor",
+        sign="%",
+        title="short of CPU",
+        samples=("load=5.73 us=42 st=37.2", "us=12.0 sy=3 id=51 wa=0 st=33.1"),
+        near_misses=("load=5.73 us=42 st=0.7", "st=37.2"),
     ),
     Subject(
         "counted-run-delay",
@@ -635,7 +696,9 @@ REACHED: tuple[Subject, ...] = (
         (),
         pattern=(
             r"(?P<name>(?:psi|pressure)[ _.]{1,2}mem(?:ory)?[ _.]{1,2}full[ _.]{1,2}avg10"
-            rf"|mem(?:ory)?[ _.]{{1,2}}(?:psi|pressure)[ _.]{{1,2}}full[ _.]{{1,2}}avg10){_SIGN}{_NUMBER}{_NONE}"
+            rf"|mem(?:ory)?[ _.]{{1,2}}(?:psi|pressure)[ _.]{{1,2}}full[ _.]{{1,2}}avg10"
+            r"|(?:psi|pressure)[ _.]{1,2}mem(?:ory)?[ _.]{1,2}(?:full|some)(?:[ _.]?avg)?_?10)"
+            rf"{_SIGN}{_NUMBER}{_NONE}"
         ),
         floor=10.0,
         sign="%",
@@ -645,7 +708,7 @@ REACHED: tuple[Subject, ...] = (
             "proc: rss=840M psi.memory.full.avg10=49.40",
             '"psi_mem_full_avg10": 30.33',
         ),
-        near_misses=("psi.memory.full.avg10=0.13", "psi_mem_some_avg10=12"),
+        near_misses=("psi.memory.full.avg10=0.13", "psi_mem_some_avg60=12"),
     ),
     Subject(
         "counted-swapping",
@@ -716,5 +779,5 @@ BUSY = re.compile(r"executor|thread[ _-]?pool|(?:workers?|threads?) busy|线程�
 
 ALL: dict[str, Subject] = {
     subject.kind: subject
-    for subject in (*LENGTHS, SAVING, *COUNTS, GAUGE, OPERATION, FULL_THREADS, FULL_POOL, *REACHED)
+    for subject in (*LENGTHS, SAVING, CONNECT, *COUNTS, GAUGE, OPERATION, FULL_THREADS, FULL_POOL, *REACHED)
 }

@@ -3,27 +3,27 @@
 Why: reading a line is what costs, not finding it, and a verdict needs a few thousand events, not millions. What is
 frequent is told from cells spread evenly over the log. Lines of a frequent literal are read in one stretch of it out of
 2, 4, 8 ...; elsewhere they are counted, and those that name the longest times are read too, since lateness is what is
-looked for. All of this depends on the file alone, so that it does not matter who reads which part.
+looked for. Those that never name a time are not even searched for elsewhere: how many there are is told from the
+stretches that are read. All of this depends on the file alone, so that it does not matter who reads which part.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
-from ahocorasick_rs import BytesAhoCorasick
-
 from taskdoctor.collectors.logs.partial import level_of
-from taskdoctor.collectors.logs.prefilter import Prefilter
+from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Prefilter, Search
 
 SAMPLE_CELLS = 64
 STRETCHES = 6  # of the file are read at least
 STRETCH_CELLS = 2  # read or passed over together, so that what belongs together stays so
-BUDGET = 8_000  # lines of frequent literals that are read, about
-LEAST, MOST = 40, 2_000  # of one literal
+BUDGET = 6_000  # lines of frequent literals that are read, about
+LEAST, MOST = 24, 2_000  # of one literal
 LONGEST_LEAST, LONGEST_MOST = 8, 400
+LOOKED = 200  # lines of one literal, for whether they name times
 MASKS = 20_000
 LONG_LINE_BYTES = 2048
 
@@ -45,17 +45,18 @@ class Thinning(NamedTuple):
 
     levels: tuple[int, ...]  # by literal, the last one for what was learned of the file
     longest: int  # lines of one literal that are read for the length they name
+    unsought: frozenset[int] = frozenset()  # literals that are searched only in the stretches that are read
 
 
 def everything(prefilter: Prefilter) -> Thinning:
     return Thinning((0,) * (len(prefilter.literals) + 1), LONGEST_MOST)
 
 
-def thinning(prefilter: Prefilter, sample: Sequence[bytes], learned: BytesAhoCorasick | None, cells: int) -> Thinning:
+def thinning(prefilter: Prefilter, sample: Sequence[bytes], search: Search, cells: int) -> Thinning:
     """What to read of a file of so many `cells`, of which the `sample` stands for all."""
     hits: Counter[int] = Counter()
     for cell in sample:
-        hits.update(which for _, which in prefilter.candidates(cell, learned))
+        hits.update(which for _, which in prefilter.candidates(cell, search))
     frequent = max(1, len(hits))
     enough = max(LEAST, min(MOST, BUDGET // frequent))
     highest = _highest_level(cells)
@@ -63,7 +64,24 @@ def thinning(prefilter: Prefilter, sample: Sequence[bytes], learned: BytesAhoCor
         min(highest, _level_for(hits[which] * cells / len(sample), enough))
         for which in range(len(prefilter.literals) + 1)
     )
-    return Thinning(levels, max(LONGEST_LEAST, min(LONGEST_MOST, BUDGET // 4 // frequent)))
+    longest = max(LONGEST_LEAST, min(LONGEST_MOST, BUDGET // 4 // frequent))
+    thinned = {which for which, level in enumerate(levels) if level}
+    return Thinning(levels, longest, frozenset(thinned - prefilter.timed - _naming_times(sample, search, thinned)))
+
+
+def _naming_times(sample: Sequence[bytes], search: Search, literals: Set[int]) -> set[int]:
+    """Of these literals those in whose lines some time is named, whatever it is of."""
+    lengths, looked, naming = Lengths(), Counter[int](), set[int]()
+    for cell in sample:
+        for hit in search.hits(cell):
+            position, which = hit >> LITERAL_BITS, hit & LITERAL_MASK
+            if which not in literals or which in naming or looked[which] >= LOOKED:
+                continue
+            looked[which] += 1
+            stop = cell.find(b"\n", position)
+            if lengths.longest_s(cell[cell.rfind(b"\n", 0, position) + 1 : None if stop < 0 else stop]):
+                naming.add(which)
+    return naming
 
 
 def _level_for(expected: float, enough: int) -> int:
@@ -99,7 +117,8 @@ class Lengths:
         longest_s = 0.0
         for start, end, unit_s in places:
             length_s = float(raw[start:end]) * unit_s
-            longest_s = max(longest_s, length_s)
+            if length_s > longest_s:
+                longest_s = length_s
         return longest_s
 
     def _find(self, raw: bytes, mask: bytes) -> tuple[Place, ...]:

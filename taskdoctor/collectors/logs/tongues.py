@@ -15,6 +15,8 @@ WORDS: dict[str, tuple[str, ...]] = {
         "réessai",
         "reintent",
         "повтор",
+        "откат",
+        "замедл",
         "再試行",
         "リトライ",
         "レート制限",
@@ -33,6 +35,7 @@ WORDS: dict[str, tuple[str, ...]] = {
         "イベントループ",
         "遅延",
     ),
+    "measured-suspend": ("salto del reloj", "zeitsprung", "uhrsprung", "saut d.horloge", "скачок час", "时钟跳变"),
     "measured-logging": ("protokollier", "journalisation", "ログ出力", "ログ書き込み"),
     "measured-teardown": (
         "abbau",

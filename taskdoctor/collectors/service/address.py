@@ -9,7 +9,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from taskdoctor.collectors.service.wire import GoneError
+from taskdoctor.collectors.service.wire import GoneError, Keeper
 from taskdoctor.errors import UsageError
 
 DEFAULT_PORT = 20101
@@ -64,8 +64,13 @@ def _split(text: str) -> tuple[str, str]:
     return ("localhost", text) if text.isdigit() else (text, str(DEFAULT_PORT))
 
 
-def connect(address: Address, *, timeout_s: float = CONNECT_S) -> socket.socket:
-    """A connection to the first of its addresses that takes one. Raises GoneError that says why not."""
+def connect(
+    address: Address, *, timeout_s: float = CONNECT_S, keeper: Keeper | None = None, goodbye: bytes = b""
+) -> socket.socket:
+    """A connection to the first of its addresses that takes one. Raises GoneError that says why not.
+
+    The keeper has it before it is one: from then on a killed client is not rude any more.
+    """
     late_s = time.monotonic() + timeout_s
     try:
         known = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
@@ -78,6 +83,8 @@ def connect(address: Address, *, timeout_s: float = CONNECT_S) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(max(0.1, late_s - time.monotonic()))
+            if keeper is not None:
+                keeper.entrust(sock, goodbye)
             sock.connect(where)
         except OSError as error:
             sock.close()

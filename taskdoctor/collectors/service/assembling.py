@@ -16,6 +16,7 @@ BEAT = "the event loop"
 LOCAL_ONLY = "only where the service runs on this machine"
 PROBE_LOOKS_S = 0.025
 PROBE_FLOOR_S, STACKS_FLOOR_S = 0.08, 0.15  # what is shorter is missed, or is one look's chance
+NO_EXECUTOR = "the default executor has not been used"
 PROBE_ONLY = "needs the probe or the console"
 
 
@@ -165,8 +166,9 @@ def _told(facts: Sequence[LoopFacts]) -> Iterator[Fact]:
     last = facts[-1] if facts else LoopFacts(0.0)
     yield _fact("callbacks that are due", _number(last.ready), "", PROBE_ONLY)
     yield _fact("timers", _number(last.scheduled), "", PROBE_ONLY)
-    yield _fact("executor queue", _number(last.executor_queue), "", PROBE_ONLY)
-    yield _fact("executor threads", _number(last.executor_threads), "", PROBE_ONLY)
+    why_not = NO_EXECUTOR if facts else PROBE_ONLY
+    yield _fact("executor queue", _number(last.executor_queue), "", why_not)
+    yield _fact("executor threads", _number(last.executor_threads), "", why_not)
     if last.python:
         yield Fact("python", None, known=Known.MEASURED, note=f"{last.python}, {last.loop_class}".rstrip(", "))
     if last.debug is not None:

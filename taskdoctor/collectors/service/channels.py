@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from taskdoctor.collectors.service.address import Address
-from taskdoctor.collectors.service.console import ConsoleHolder
-from taskdoctor.collectors.service.counters import Kernel, Target, find_target, ports_of
+from taskdoctor.collectors.service.console import Console, ConsoleHolder
+from taskdoctor.collectors.service.counters import Kernel, Target, find_target, ports_of, talks_to_itself
 from taskdoctor.collectors.service.port import Port, another_session, open_port
 from taskdoctor.collectors.service.stacks import is_idle, parse_stack
 from taskdoctor.collectors.service.telnet import TermSession
 from taskdoctor.collectors.service.web import Web
-from taskdoctor.collectors.service.wire import LEAVE_S, ChannelError, Farewell, SilentError
+from taskdoctor.collectors.service.wire import LEAVE_S, ChannelError, Farewell, SilentError, Wire
 
 WEB_STEP, CONSOLE_STEP = 1, 2  # where the other ports are by default, seen from the terminal port
 COMPARED_IDS = 2
@@ -37,6 +37,7 @@ class Channels:
     keeper: Farewell
     target: Target
     second: TermSession | None = None  # for questions that must not hold up the stacks
+    link: Wire | None = None  # what was a connection of the console, and is the probe's now
     web: Web | None = None
     kernel: Kernel | None = None
     notes: list[str] = field(default_factory=list)
@@ -60,12 +61,20 @@ class Channels:
 
     @property
     def read_bytes(self) -> int:
-        sessions = (self.port.session, self.second)
-        return sum(each.wire.read_bytes for each in sessions if each) + (self.web.read_bytes if self.web else 0)
+        wires = [each.wire for each in (self.port.session, self.second) if each]
+        ways: list[Wire | Web | None] = [*wires, self.link, self.web]
+        return sum(each.read_bytes for each in ways if each)
 
-    def open_web(self) -> None:
-        """The web port too: it lists tasks at a hundredth of the cost. Only where no probe groups them inside."""
-        if self.web is None and isinstance(self.port.session, TermSession):
+    def open_beside(self) -> None:
+        """What lists the tasks where no probe groups them inside: a second session, or the web port at a hundredth."""
+        if not isinstance(self.port.session, TermSession):
+            return
+        if self.second is None:
+            try:
+                self.second = another_session(self.port.address, self.keeper)
+            except ChannelError as error:
+                self.notes.append(f"no second session, so no list of tasks: {error}")
+        if self.web is None:
             self.web = _web_of(self)
 
     def command(self, line: str) -> str:
@@ -75,14 +84,18 @@ class Channels:
             raise ChannelError("there is no session")
         return session.command(line, COMMAND_S)
 
-    def use_console(self, use: Callable[[Callable[[str], str]], None]) -> None:
-        """Open the console, hand its `run` over, close it again. Raises ChannelError when there is none."""
-        if self.second is None:
+    def use_console(self, use: Callable[[Console], None]) -> None:
+        """Open the console, hand it over, close it again. Raises ChannelError when there is none."""
+        if not isinstance(self.port.session, TermSession):
             raise ChannelError("this version of aiomonitor has no console that can be used beside the port")
-        self._await_free_loop(self.second)
-        holder = ConsoleHolder(self.second, self.port.address, self.keeper)
+        self._await_free_loop(self.port.session)
+        holder = ConsoleHolder(self.port.session, self.port.address, self.keeper)
         try:
-            use(holder.open(self.port.address.port + CONSOLE_STEP, self._ports).run)
+            console = holder.open(self.port.address.port + CONSOLE_STEP, self._ports, may_be_open=self._may_be_open)
+            try:
+                use(console)
+            finally:
+                self.link = console.wire if console.handed_over else None
         finally:
             holder.close()
 
@@ -99,12 +112,15 @@ class Channels:
     def _ports(self) -> list[int]:
         return ports_of(self.target.pid) if self.target.pid is not None else []
 
+    def _may_be_open(self) -> bool:
+        return self.target.pid is None or talks_to_itself(self.target.pid)
+
     def close(self, *, at_once: bool = False) -> None:
         """Leave everything politely; never raises. `at_once` leaves the waiting to the keeper."""
-        for session in (self.second, self.port.session):
-            if session is not None:
+        for way in (self.link, self.second, self.port.session):
+            if way is not None:
                 with contextlib.suppress(ChannelError):
-                    session.close(patience_s=AT_ONCE_S if at_once else LEAVE_S)
+                    way.close(patience_s=AT_ONCE_S if at_once else LEAVE_S)
         self.keeper.close()
 
 
@@ -133,12 +149,7 @@ def _open_others(channels: Channels) -> None:
             channels.kernel = Kernel(channels.target.pid)
     else:
         channels.notes.append(f"no process counters: {channels.target.why_not}")
-    if isinstance(port.session, TermSession):
-        try:
-            channels.second = another_session(port.address, channels.keeper)
-        except ChannelError as error:
-            channels.notes.append(f"no second session, so no probe: {error}")
-    elif port.session is not None:
+    if port.session is not None and not isinstance(port.session, TermSession):
         channels.notes.append("aiomonitor 0.4 takes one client at a time: no probe, no await chains")
 
 

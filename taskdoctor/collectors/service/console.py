@@ -1,7 +1,8 @@
 """The Python console of the monitor: source in, what it printed out. It runs on the service's own loop.
 
 Two ways in: a terminal session opens the console's port for as long as its `console` command lasts; a second, plain
-connection to that port speaks without telnet. What a console leaves behind (its names, `sys.ps1`) is tidied at the end.
+connection to that port speaks without telnet. What a console leaves behind (its names, `sys.ps1`) is tidied at the end,
+also for a client that is killed: who leaves for it says TIDY first.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 from taskdoctor.collectors.service.address import Address, connect
-from taskdoctor.collectors.service.telnet import PROMPT, TermSession
+from taskdoctor.collectors.service.telnet import GOODBYE, PROMPT, TermSession
 from taskdoctor.collectors.service.wire import ChannelError, Keeper, SilentError, Wire
 
 READY = b">>> "
@@ -24,6 +25,7 @@ BANNER = b"---"
 OPENS = b"---\r\n>>> "
 DISABLED = b"console is disabled"
 OPEN_S = 5.0
+TURN_S = 15.0  # until the clients that came before us have come in
 RUN_S = 5.0
 LEAVE_S = 3.0
 HELD_S = 10.0  # a loop that is held may take this long to open what was asked for
@@ -62,8 +64,10 @@ class Console:
     """A plain connection to an open console port."""
 
     def __init__(self, sock: socket.socket, *, name: str, keeper: Keeper | None = None) -> None:
-        self.wire = Wire(sock, name=name, keeper=keeper)
+        self.wire = Wire(sock, name=name)
         self.banner = ""
+        self.handed_over = False
+        self._keeper = keeper
 
     def start(self, *, timeout_s: float = OPEN_S) -> None:
         """Wait for the prompt. Raises ChannelError when something else speaks there."""
@@ -86,14 +90,28 @@ class Console:
         printed = self.wire.until(end.encode() + b"\n", late_s=late_s)
         return printed.decode("utf-8", "replace")[: -len(end) - 1]
 
+    def hand_over(self, source: str, entered: bytes, timeout_s: float = RUN_S) -> Wire:
+        """Run source that takes the connection away from the console, which ends; what takes it says `entered`."""
+        late_s = time.monotonic() + timeout_s
+        failed = self.run(source, timeout_s)
+        if failed:
+            raise ChannelError(f"the console did not let go: {failed.strip()[-200:]}")
+        self.handed_over = True
+        self.wire.leave_with(b"off\n", self._keeper)
+        self.wire.until(entered, late_s=late_s)
+        return self.wire
+
     def close(self, *, patience_s: float = LEAVE_S) -> None:
         self.wire.close(patience_s=patience_s)
 
 
+def packed(source: str) -> str:
+    return base64.b64encode(zlib.compress(source.encode("utf-8", "surrogatepass"), 9)).decode("ascii")
+
+
 def _statement(source: str, begin: str, end: str) -> str:
     """One line: the console reads no other. The marks stand in halves, so that no echo of it looks like them."""
-    packed = base64.b64encode(zlib.compress(source.encode("utf-8", "surrogatepass"), 9)).decode("ascii")
-    unpacked = f"__import__('zlib').decompress(__import__('base64').b64decode({packed!r}))"
+    unpacked = f"__import__('zlib').decompress(__import__('base64').b64decode({packed(source)!r}))"
     first, last = (f"out({mark[:8]!r} {mark[8:]!r})" for mark in (begin, end))
     return (
         f"(lambda out, env: ({first}, exec({RUN!r}, env), env['run']({unpacked}, env), {last}, None)[4])"
@@ -129,25 +147,33 @@ class ConsoleHolder:
         self._keeper = keeper
         self._console: Console | None = None
         self._ours = False  # we opened it; else somebody else is in it, and only our connection is ours
+        self._turn = contextlib.ExitStack()
 
-    def open(self, default: int, ports: Callable[[], Sequence[int]], *, timeout_s: float = OPEN_S) -> Console:
+    def open(
+        self,
+        default: int,
+        ports: Callable[[], Sequence[int]],
+        *,
+        may_be_open: Callable[[], bool] = lambda: True,
+        timeout_s: float = OPEN_S,
+    ) -> Console:
         """The console, ready: at its default port, or where the process listens since it was opened.
 
+        Asking the service whether one is open costs it a look at all its tasks: `may_be_open` saves that.
         Raises ChannelError when it is disabled, not to be found, or the loop of the service does not turn.
         """
+        self._turn.enter_context(_alone(str(self._address), time.monotonic() + TURN_S))
         late_s = time.monotonic() + timeout_s
-        with _alone(str(self._address), late_s):
-            joined = self._first([default])
-            if joined is None and self._is_taken():
-                joined = self._first([port for port in ports() if port != self._address.port])
-                if joined is None:
-                    raise ChannelError("somebody else is in the console of the service")
+        joined = self._first([default])
+        if joined is None and may_be_open() and self._is_taken():
+            joined = self._first([port for port in ports() if port != self._address.port])
             if joined is None:
-                before = set(ports())
-                self._begin(late_s)
-                joined = self._first([*(port for port in ports() if port not in before), default])
+                raise ChannelError("somebody else is in the console of the service")
         if joined is None:
-            self.close()
+            before = set(ports())
+            self._begin(late_s)
+            joined = self._first([*(port for port in ports() if port not in before), default])
+        if joined is None:
             raise ChannelError("the console of the service is open, but its port was not found")
         self._console = joined
         return joined
@@ -158,21 +184,24 @@ class ConsoleHolder:
 
     def close(self) -> None:
         """Leave in order: our connection, the console command; the session stays usable."""
-        if self._console is not None:
-            with contextlib.suppress(ChannelError):
-                self._console.run(TIDY)
-            self._console.close()
+        with self._turn:
+            if self._console is not None and not self._console.handed_over:
+                with contextlib.suppress(ChannelError):
+                    self._console.run(TIDY)
+                self._console.close()
             self._console = None
-        if self._ours:
-            self._ours = False
-            late_s = time.monotonic() + LEAVE_S
-            with contextlib.suppress(ChannelError):
-                self._session.wire.discard()
-                self._session.wire.send(b"\x04")
-                self._session.wire.until(PROMPT, late_s=late_s)
+            if self._ours:
+                self._ours = False
+                late_s = time.monotonic() + LEAVE_S
+                with contextlib.suppress(ChannelError):
+                    self._session.wire.discard()
+                    self._session.wire.send(GOODBYE)
+                    self._session.wire.until(PROMPT, late_s=late_s)
+                self._session.wire.leave_with(GOODBYE, self._keeper)
 
     def _begin(self, late_s: float) -> None:
         """Have the session open it. Leaving while it is not open yet would show in the service: it is waited for."""
+        self._session.wire.leave_with(b"%s\r%s" % (TIDIED, GOODBYE), self._keeper)
         self._session.begin("console")
         self._ours = True
         try:
@@ -184,6 +213,7 @@ class ConsoleHolder:
         if answer.endswith(DISABLED):
             self._ours = False
             self._session.wire.until(PROMPT, late_s=late_s)
+            self._session.wire.leave_with(GOODBYE, self._keeper)
             raise ChannelError("the console of the service is disabled")
 
     def _first(self, ports: Sequence[int]) -> Console | None:
@@ -191,7 +221,7 @@ class ConsoleHolder:
 
     def _try(self, address: Address) -> Console | None:
         try:
-            sock = connect(address, timeout_s=1.0)
+            sock = connect(address, timeout_s=1.0, keeper=self._keeper, goodbye=TIDIED + b"\n")
         except ChannelError:
             return None
         console = Console(sock, name=f"the console at {address}", keeper=self._keeper)
@@ -201,3 +231,6 @@ class ConsoleHolder:
             console.close(patience_s=0.5)
             return None
         return console
+
+
+TIDIED = _statement(TIDY, "", "").encode("ascii")

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from taskdoctor.collectors.service.address import Address
-from taskdoctor.collectors.service.observed import Counters
+from taskdoctor.collectors.service.observed import Child, Counters
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
@@ -23,6 +25,10 @@ TICK_S = 1.0 / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
 NANO = 1e-9
 PYTHONS = ("python", "pypy", "uvicorn", "gunicorn", "hypercorn", "granian")
 LISTENING = "LISTEN"
+EVENT_WAITS = frozenset({"ep_poll", "do_epoll_wait"})  # where a thread stands that waits for many descriptors
+MOST_CHILDREN = 300
+RUNNERS = ("python", "pypy", "node", "bun", "deno", "npx", "npm", "uv", "uvx", "sh", "bash", "env", "tsx", "java")
+_WORD = re.compile(r"@?[A-Za-z][\w@/.:-]{0,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,15 @@ def ports_of(pid: int) -> list[int]:
     return sorted({port for owner, port in _listening() if owner == pid})
 
 
+def talks_to_itself(pid: int) -> bool:
+    """Whether both ends of a connection are its own, as those of an open console are; True where nobody tells."""
+    try:
+        ends = {(entry.laddr, entry.raddr) for entry in psutil.net_connections("tcp") if entry.pid == pid}
+    except (psutil.Error, OSError):
+        return True
+    return not ends or any((there, here) in ends for here, there in ends if there)
+
+
 def _listening() -> list[tuple[int | None, int]]:
     try:
         connections = psutil.net_connections("tcp")
@@ -86,6 +101,7 @@ class Kernel:
         self.pid = pid
         self.loop_thread = pid  # the main thread, until something knows better
         self._process = psutil.Process(pid)
+        self._names: dict[int, str] = {}  # of its children
         self._cgroup = _cgroup_of(pid)
         self._linux = PROC.joinpath(str(pid), "stat").exists()
 
@@ -114,8 +130,13 @@ class Kernel:
                 rss_bytes=memory.rss,
                 threads=self._process.num_threads(),
                 descriptors=_descriptors(self._process) if slow else None,
-                children=len(self._process.children(recursive=True)) if slow else None,
+                below=self._below() if slow else None,
             )
+
+    @property
+    def waits_for_events(self) -> bool:
+        """Whether the thread of the loop sleeps where loops do; False where the kernel does not tell."""
+        return self._linux and _text(PROC / str(self.pid) / "task" / str(self.loop_thread) / "wchan") in EVENT_WAITS
 
     def _linux_counters(self, *, slow: bool) -> Counters:
         folder, thread = PROC / str(self.pid), PROC / str(self.pid) / "task" / str(self.loop_thread)
@@ -136,6 +157,7 @@ class Kernel:
             cpu_pressure_s=_pressure("cpu"),
             memory_pressure_s=_pressure("memory"),
             io_pressure_s=_pressure("io"),
+            below=self._below() if slow else None,
             **self._slow(thread) if slow else {},
         )
 
@@ -146,8 +168,24 @@ class Kernel:
             "involuntary_switches": switches.get("nonvoluntary_ctxt_switches"),
             "descriptors": _descriptors(self._process),
             "descriptor_limit": self._limit(),
-            "children": len(self._process.children(recursive=True)),
         }
+
+    def _below(self) -> tuple[Child, ...]:
+        """Everybody below the service, with what they used so far."""
+        children = self._process.children(recursive=True)
+        alive = {child.pid for child in children}
+        self._names = {pid: name for pid, name in self._names.items() if pid in alive}
+        return tuple(found for child in children[:MOST_CHILDREN] if (found := self._child(child)) is not None)
+
+    def _child(self, child: psutil.Process) -> Child | None:
+        try:
+            with child.oneshot():
+                if child.pid not in self._names:  # it may still be what it was forked from
+                    self._names[child.pid] = program_of(child.cmdline())
+                times, started_s = child.cpu_times(), child.create_time()
+        except psutil.Error:
+            return None
+        return Child(child.pid, self._names[child.pid], times.user + times.system, started_s)
 
     def _limit(self) -> int | None:
         for row in _text(PROC / str(self.pid) / "limits").splitlines():
@@ -215,3 +253,13 @@ def _pressure(what: str) -> float | None:
     first = _text(PROC / "pressure" / what).partition("\n")[0]
     total = first.rpartition("total=")[2]
     return int(total) * 1e-6 if total.isdigit() else None
+
+
+def program_of(command: Sequence[str]) -> str:
+    """What a command runs, without paths, options and numbers: copies of one server have one name."""
+    words = [word for word in command[1:] if word and not word.startswith("-")]
+    first = os.path.basename(command[0]) if command else ""  # noqa: PTH119
+    if first.rstrip("0123456789.") in RUNNERS and words:
+        first = os.path.basename(words.pop(0)) or first  # noqa: PTH119
+    kind = next((word for word in words[:2] if _WORD.fullmatch(word)), "")
+    return f"{first} {kind}".strip()[:80]

@@ -16,16 +16,21 @@ import time
 PATIENCE_S = 30.0  # a service that is stopped or held for longer than this is left as it is
 ASK_EVERY_S = 1.0
 CHUNK_BYTES = 65536
+MOST_GOODBYE_BYTES = 4096
 
 
 def _handed_over(lifeline: socket.socket) -> list[tuple[socket.socket, bytes]]:
-    """Every socket with its goodbye, until the client is gone."""
-    held: list[tuple[socket.socket, bytes]] = []
+    """Every socket with its latest goodbye, until the client is gone."""
+    held: dict[int, tuple[socket.socket, bytes]] = {}
     while True:
-        goodbye, descriptors, _, _ = socket.recv_fds(lifeline, 16, 1)
+        goodbye, descriptors, _, _ = socket.recv_fds(lifeline, MOST_GOODBYE_BYTES, 1)
         if not goodbye:
-            return held
-        held += [(socket.socket(fileno=descriptor), goodbye[1:]) for descriptor in descriptors]
+            return list(held.values())
+        for descriptor in descriptors:
+            same = os.fstat(descriptor).st_ino
+            if same in held:
+                held[same][0].close()
+            held[same] = socket.socket(fileno=descriptor), goodbye[1:]
 
 
 def _say(sock: socket.socket, goodbye: bytes) -> None:

@@ -63,6 +63,11 @@ class Tracker:
                 lives.append(Life(at_s, at_s - began_s, record.coroutine, record.site, period_s))
         return lives
 
+    def seen_for_s(self, record: TaskRecord, at_s: float) -> float:
+        """For how long a task has been there; 0.0 for one that was there at the first look, of unknown age."""
+        began_s = self._first.get((record.id, record.name, record.coroutine), at_s)
+        return at_s - began_s if began_s > float("-inf") else 0.0
+
     def _groups(self, at_s: float, chains: Mapping[str, tuple[Frame, ...]]) -> Iterable[TaskGroupSample]:
         groups: dict[tuple[str, str], list[tuple[Key, TaskRecord]]] = defaultdict(list)
         for key, record in self._seen.items():

@@ -35,6 +35,8 @@ _SERVERS = (
 _FOLDER = re.compile(r"^_?(?:walk|r?glob\w*|i?glob\d?|scandir|listdir|iterdir|rmtree\w*|copytree|_select_\w+)$")
 _FILE = re.compile(r"^(?:l?stat|open|read_bytes|read_text|exists|is_file|is_dir|unlink)$")
 _FOLDER_CALL = re.compile(r"\b(?:scandir|listdir|os\.walk|r?glob|iterdir|rmtree|copytree|l?stat|is_file|is_dir)\(")
+_STATEMENT = re.compile(r"\.(?:execute|executemany|executescript|commit)\(")
+_LOCKED = re.compile(r"(?i)lock|busy|patien|retry|retries")
 _DRAIN = re.compile(r"^_?drain(?:_helper)?$")
 
 # Libraries that ask somebody else and wait for the answer: part of a path, what it is called.
@@ -169,6 +171,8 @@ def _taking(inner: Inner) -> Told:
 
 def _lock(inner: Inner) -> Told:
     """A lock; a condition is one only while it is taken, not while it waits for news."""
+    if any(_in(frame, "aiosqlite/") for frame in _below(inner)):
+        return Lane.LOCK, f"the database in {_asker(inner)}"  # its own work takes a moment
     if not _in(inner[0], "asyncio/locks.py", "anyio/") or inner[0].function != "acquire":
         return None
     holder = next(iter(_callers(inner)), None)
@@ -252,4 +256,18 @@ def sleeper_of(chain: Stack) -> Frame | None:
 def job_meaning(chain: Stack) -> Told:
     """What a call in a thread of an executor does, where its stack says so."""
     inner = tuple(reversed(chain[-DEPTH:]))
-    return (_dns(inner) or _folder(inner)) if inner else None
+    return (_dns(inner) or _folder(inner) or _database(inner)) if inner else None
+
+
+def _database(inner: Inner) -> Told:
+    """A statement that does not come back, or a sleep before it is tried again because the database is locked."""
+    own = next((frame for frame in inner[:4] if is_application(frame)), None)
+    if own is None:
+        return None
+    retries = _LOCKED.search(f"{own.code} {own.function}") is not None and "sleep(" in own.code
+    return (Lane.LOCK, f"the database in {own.function}") if retries or _STATEMENT.search(own.code) else None
+
+
+def goes_through_files(stack: Stack) -> bool:
+    """Whether what is on the loop goes through the files of a folder."""
+    return bool(stack) and _folder(tuple(reversed(stack[-DEPTH:]))) is not None

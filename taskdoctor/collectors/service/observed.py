@@ -47,6 +47,16 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """A process below the service."""
+
+    pid: int
+    name: str  # script or program, and what kind of it: `mcp_server.py notes`
+    cpu_s: float
+    started_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Counters:
     """What the kernel counts for a local target, at one moment. None: not to be had here."""
 
@@ -65,11 +75,15 @@ class Counters:
     descriptors: int | None = None
     descriptor_limit: int | None = None
     threads: int | None = None
-    children: int | None = None
+    below: tuple[Child, ...] | None = None
     throttled_s: float | None = None  # of its cgroup
     memory_pressure_s: float | None = None  # PSI some, total
     cpu_pressure_s: float | None = None
     io_pressure_s: float | None = None
+
+    @property
+    def children(self) -> int | None:
+        return len(self.below) if self.below is not None else None
 
 
 @dataclass(frozen=True, slots=True)

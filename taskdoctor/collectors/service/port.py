@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from taskdoctor.collectors.service.address import Address, connect
 from taskdoctor.collectors.service.plain04 import GREETING, PlainSession
-from taskdoctor.collectors.service.telnet import SIGNATURE, TermSession
+from taskdoctor.collectors.service.telnet import GOODBYE, REPLY, SIGNATURE, TermSession
 from taskdoctor.collectors.service.web import Web
 from taskdoctor.collectors.service.wire import ChannelError, GoneError, Keeper, Wire
 
@@ -49,7 +49,8 @@ def open_port(address: Address, keeper: Keeper | None = None) -> Port:
 
 def another_session(address: Address, keeper: Keeper | None = None) -> TermSession:
     """One more session with a monitor that is known to be there."""
-    return _started(TermSession(Wire(connect(address), name=f"the monitor at {address}"), keeper))
+    sock = connect(address, keeper=keeper, goodbye=REPLY + GOODBYE)
+    return _started(TermSession(Wire(sock, name=f"the monitor at {address}"), keeper))
 
 
 class _OtherPortError(ChannelError):
@@ -62,7 +63,7 @@ class _OtherPortError(ChannelError):
 
 def _session(address: Address, keeper: Keeper | None) -> Session:
     """Connect, and start the session that the first bytes call for."""
-    wire = Wire(connect(address), name=f"the monitor at {address}")
+    wire = Wire(connect(address, keeper=keeper, goodbye=REPLY + GOODBYE), name=f"the monitor at {address}")
     first = wire.some(len(SIGNATURE), late_s=time.monotonic() + FIRST_BYTES_S)
     is_web = not first and _is_web(address)
     if not first and not wire.ended and not is_web:

@@ -1,16 +1,18 @@
-"""The light probe from outside: installed through the console, asked through a command of the monitor, removed again.
+"""The light probe from outside: it comes in through the console, keeps that connection, is asked there, and goes.
 
-Why a command: it answers from the monitor's own thread, so it tells what is on the loop while the loop does not turn.
+Why a connection of its own: a thread of its own answers there, also while the loop does not turn; a command of the
+monitor's prompt costs the service ten times as much. And when a client is killed, the probe ends with its connection.
 """
 
 from __future__ import annotations
 
+import ast
 import json
-import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 
+from taskdoctor.collectors.service.console import Console, packed
 from taskdoctor.collectors.service.observed import (
     Beat,
     Collection,
@@ -28,64 +30,60 @@ from taskdoctor.collectors.service.observed import (
     Watched,
 )
 from taskdoctor.collectors.service.stacks import is_application, site_of
-from taskdoctor.collectors.service.wire import ChannelError
+from taskdoctor.collectors.service.wire import ChannelError, GoneError, Wire
 
+ENTER = "\nenter(print.__self__, loop)\ndel print, run\n"
+ENTERED = b"TD1 entered\n"
 MARK = "TD1 "
+ANSWER_S = 1.0
+INSTALL_S = 5.0
+LEAVE_S = 3.0
+FUTURE = "from __future__ import annotations\n"
+PART_LINES = 80  # of its source, made ready at once: longer ones hold the interpreter for longer
 SCAN_S = 0.2  # its looks at the tasks, where there are few
 FACTS_EVERY_S = 1.0
-INSTALL = """
-import json as _json, os as _os, platform as _platform
-_probe = Probe(loop, {token!r})
-_probe.install()
-_deep = Watchdog(_probe).is_on if "Watchdog" in globals() else False
-print("TD1 " + _json.dumps({{
-    "deep": _deep, "pid": _os.getpid(), "thread": threading.get_native_id(), "python": _platform.python_version(),
-    "loop": type(loop).__module__ + "." + type(loop).__qualname__,
-}}))
-for _name in ("_probe", "_deep", "_json", "_os", "_platform", "print", "run"):
-    globals().pop(_name, None)
-del _name
-"""
 
 LIGHT = (
     "installed a light probe in the service: a heartbeat every 20 ms, a collector callback, one thread and one "
-    "monitor command"
+    "connection"
 )
 DEEP = ", and the interpreter's fault handler as a watchdog (a service that winds it up itself goes without meanwhile)"
 NOT_DEEP = ", but no watchdog: its system has no files in memory"
-GOES = "; it goes at the end, or 8 s after we are gone. --read-only does without"
-
-Command = Callable[[str], str]
+GOES = "; it goes at the end, or when we are gone. --read-only does without"
 
 
 class Probe:
     """One probe in one service."""
 
-    def __init__(self, run: Command, *, deep: bool = False) -> None:
-        self._run = run
+    def __init__(self, *, deep: bool = False) -> None:
         self._deep = deep
+        self._wire: Wire | None = None
         self.announcement = LIGHT + GOES
-        self._token = secrets.token_hex(4)
         self.pid = 0
         self.loop_thread = 0
         self.python = ""
         self.loop_class = ""
         self._facts_s = 0.0
         self._heard = 0  # number of the last answer that came
+        self._behind = 0  # answers that we gave up on and that are still to come
 
-    def install(self) -> None:
-        """Raises ChannelError with one sentence when the service does not take it."""
-        source = _source("light.py") + (_source("deep.py") if self._deep else "")
-        told = _answer(self._run(source + INSTALL.format(token=self._token)))
+    def install(self, console: Console) -> None:
+        """Raises ChannelError with one sentence when the service does not take it. The console is over either way."""
+        self._wire = wire = console.hand_over(_text("entry.py") + ENTER, ENTERED)
+        parts = [part for name in ("light.py", *(["deep.py"] if self._deep else [])) for part in _parts(_text(name))]
+        wire.send(packed("\0".join(parts)).encode("ascii") + b"\n")
+        told = _answer(wire.until(b"\n", late_s=time.monotonic() + INSTALL_S))
         if self._deep:
             self.announcement = LIGHT + (DEEP if told.get("deep") is True else NOT_DEEP) + GOES
         self.pid, self.loop_thread = _whole(told.get("pid")), _whole(told.get("thread"))
         self.python, self.loop_class = str(told.get("python", "")), str(told.get("loop", ""))
 
-    def poll(self, command: Command, watched: Watched) -> None:
+    def poll(self, watched: Watched) -> None:
         """Fetch the news and the tasks in groups, which also keeps it alive. Raises ChannelError."""
+        if self._wire is None:
+            raise GoneError("the probe was not installed")
         asked_s = time.time()
-        told = _answer(command(f"td-{self._token} {self._heard}"))
+        told = self._answered(self._wire, time.monotonic() + ANSWER_S)
         at_s = time.time()
         self._heard = _whole(told.get("number"))
         _News(told, asked_s, at_s).into(watched, at_s)
@@ -93,12 +91,21 @@ class Probe:
             self._facts_s = at_s
             watched.facts.append(self._facts(told.get("facts"), at_s))
 
-    def remove(self, command: Command) -> None:
-        """Take it back; it goes by itself where that fails."""
-        try:
-            command(f"td-{self._token} off")
-        except ChannelError:
-            return
+    def _answered(self, wire: Wire, late_s: float) -> Mapping[str, object]:
+        """What an answer that we gave up on has told is told again in the next."""
+        while self._behind:
+            wire.until(b"\n", late_s=late_s)
+            self._behind -= 1
+        wire.send(f"{self._heard}\n".encode("ascii"))
+        self._behind += 1
+        line = wire.until(b"\n", late_s=late_s)
+        self._behind -= 1
+        return _answer(line)
+
+    def remove(self) -> None:
+        """Take it back: the other end closes when all is gone. It goes by itself where that fails."""
+        if self._wire is not None:
+            self._wire.close(patience_s=LEAVE_S)
 
     def _facts(self, told: object, at_s: float) -> LoopFacts:
         facts = told if isinstance(told, Mapping) else {}
@@ -183,18 +190,29 @@ class _News:
         return _seconds(at) - self._ahead_s
 
 
-def _source(name: str) -> str:
-    """The text of a module; only the first line of a text may speak of the future."""
-    text = resources.files("taskdoctor.probe").joinpath(name).read_text(encoding="utf-8")
-    return text if name == "light.py" else text.replace("from __future__ import annotations\n", "", 1)
+def _text(name: str) -> str:
+    return resources.files("taskdoctor.probe").joinpath(name).read_text(encoding="utf-8")
 
 
-def _answer(text: str) -> Mapping[str, object]:
+def _parts(text: str) -> Iterator[str]:
+    """The statements of a module, a few at a time; each part must say for itself that annotations are not looked at."""
+    text = text.replace(FUTURE, "")
+    lines = text.splitlines()
+    starts = [
+        min(each.lineno for each in (node, *getattr(node, "decorator_list", ()))) for node in ast.parse(text).body
+    ]
+    first = 1
+    for start in [*starts, len(lines) + 1]:
+        if start - first >= PART_LINES or start > len(lines):
+            yield FUTURE + "\n".join(lines[first - 1 : start - 1])
+            first = start
+
+
+def _answer(data: bytes) -> Mapping[str, object]:
     """The JSON object behind the mark. Raises ChannelError for anything else."""
-    line = next((line for line in text.splitlines() if line.startswith(MARK)), None)
-    if line is None:
-        last = next((line for line in reversed(text.splitlines()) if line.strip()), "nothing")
-        raise ChannelError(f"the probe was not taken: {last.strip()[:200]}")
+    line = data.decode("utf-8", "replace").strip()
+    if not line.startswith(MARK):
+        raise ChannelError(f"the probe was not taken: {line[-200:] or 'nothing'}")
     try:
         told = json.loads(line[len(MARK) :])
     except (ValueError, RecursionError) as error:

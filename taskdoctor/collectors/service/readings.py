@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from taskdoctor.collectors.service import children
+from taskdoctor.collectors.service.meanings import goes_through_files
 from taskdoctor.collectors.service.observed import Counters, Frame, Ping, Stack, StackSample, Watched
 from taskdoctor.collectors.service.stacks import (
     application_frame,
@@ -31,16 +33,21 @@ LATE_ANSWER_S = 0.1  # the monitor answers in a tenth of this
 MUTE_SHARE = 0.6  # of a late beat
 FAULTS_PER_S = 50.0
 BUSY_SHARE, IDLE_SHARE = 0.5, 0.25
+STARVED_RATIO = 1.5  # of time in the queue to time on the CPU
 QUEUED_SHARE, THROTTLED_SHARE = 0.3, 0.3
 ASLEEP_S = 0.5  # by which the boot clock runs ahead of the monotonic one
+STOOD_STILL_S = 0.8  # without a look of ours, of which ten a second are due
+MOSTLY = 0.5
 NEAR_LIMIT = 0.95
 MOST_GAP_S = 1.2  # between two samples of one run: one answer may be late
 MOST_FRAMES = 12
+FOLDER = "live-folder"  # kind of what goes through files on the loop
 
 _LOG = re.compile(
     r"[\\/](?:logging[\\/](?:__init__|handlers)|loguru[\\/]_(?:logger|handler|file_sink|simple_sinks)|structlog[\\/]\w+)\.py$"
 )
 _PRINT = re.compile(r"^(?:print|sys\.std(?:out|err)\.write|logger?\.\w+)\(")
+_NAME = re.compile(r"[A-Za-z_]\w{3,}")
 _POLLS = re.compile(r"ep(?:oll)?_(?:poll|wait)|poll_schedule|do_select|do_sys_poll|core_sys_select")
 _WAITS = re.compile(
     r"(?i)\bsleep\(|\brequests\.|urlopen|\.recv|\.connect\(|\.acquire\(|\.wait\(|\.join\(|\.result\(|subprocess|\.communicate"
@@ -73,6 +80,7 @@ def events(watched: Watched, *, source: str) -> list[Event]:
     found += _collections(watched, place)
     found += _executor(watched, place)
     found += _kernel(watched.counters, place)
+    found += children.events(watched.counters, place)
     return found
 
 
@@ -131,16 +139,23 @@ def _event(held: Held, place: Place) -> Event:
     cpu_s = held.cpu_share * held.seconds if held.cpu_share is not None else None
     return Event(
         at_s=held.end_s,
-        kind=f"live-{held.reading.value}",
+        kind=FOLDER if goes_through_files(held_by(held.stack)) else f"live-{held.reading.value}",
         lane=held.lane,
         form=Form.SPAN,
         place=place,
         seconds=held.seconds,
         label=held.label,
         site=_site(held.stack),
-        key=" ".join(frame.qualified or frame.function for frame in shown_frames(held.stack) if is_application(frame)),
+        key=_running(held.stack),
         cpu_s=cpu_s,
     )
+
+
+def _running(stack: Stack) -> str:
+    """The functions of the application that ran, outermost first, and behind a bar the names in the innermost line."""
+    own = [frame for frame in shown_frames(stack) if is_application(frame)]
+    names = " ".join(dict.fromkeys(_NAME.findall(own[-1].code))) if own else ""
+    return " ".join(frame.qualified or frame.function for frame in own) + (f" | {names}" if names else "")
 
 
 def stretches(watched: Watched) -> list[Held]:
@@ -154,8 +169,14 @@ def stretches(watched: Watched) -> list[Held]:
     ]
     mute = [held for held in mute if held.seconds >= MUTE_S and not _inside(held, beaten)]
     mute = [held for held in mute if not (held.reading is Reading.UNKNOWN and _slept(held, watched.counters))]
+    mute = [replace(held, cpu_share=None) if held.reading is Reading.UNKNOWN else held for held in mute]  # only late
     seen = [held for held in _on_loop(watched) if not _inside(held, [*mute, *beaten])]
-    found = [held for held in (*beaten, *mute, *seen) if not _covered(held, collected)]
+    still = _stood_still(watched.counters)
+    found = [
+        _with_the_machine(held, still, watched.counters)
+        for held in (*beaten, *mute, *seen)
+        if not _covered(held, collected)
+    ]
     return sorted([*found, *_asleep(watched.counters)], key=lambda held: held.start_s)
 
 
@@ -211,7 +232,17 @@ def _held(
     stack = Counter(sample.stack for sample in run).most_common(1)[0][0]
     share, state = _cpu_share(watched.counters, start_s, end_s), _state(watched.counters, start_s, end_s)
     lane, reading = _lane_of(run, stack, _wanted(share, watched.counters, start_s, end_s), state)
-    yield Held(start_s, end_s, reading, lane, stack, _call(stack), state, share)
+    yield _queued(Held(start_s, end_s, reading, lane, stack, _call(stack), state, share), watched.counters)
+
+
+def _queued(held: Held, counters: Sequence[Counters]) -> Held:
+    """Work that stood in the queue for a CPU for far longer than it computed: it was starved, not long."""
+    queued_s = _risen(counters, held.start_s, held.end_s, "run_queue_s") or 0.0
+    worked_s = (held.cpu_share or 0.0) * held.seconds
+    if held.lane is not Lane.COMPUTING or queued_s < max(BUSY_SHARE * held.seconds, STARVED_RATIO * worked_s):
+        return held
+    label = f"runnable, but other work had the CPU; in {held.label}"
+    return replace(held, reading=Reading.NOT_SCHEDULED, lane=Lane.NOT_SCHEDULED, label=label)
 
 
 def _middle(first_s: float, second_s: float) -> float:
@@ -283,7 +314,8 @@ def _by_beats(watched: Watched, silences: Sequence[tuple[float, float]]) -> Iter
         elif stack and not is_idle(stack):
             state = _state(watched.counters, start_s, end_s)
             lane, reading = _lane_of(samples, stack, _wanted(share, watched.counters, start_s, end_s), state)
-            yield Held(start_s, end_s, reading, lane, stack, _call(stack), state, share)
+            held = Held(start_s, end_s, reading, lane, stack, _call(stack), state, share)
+            yield _queued(held, watched.counters)
         else:
             yield Held(start_s, end_s, Reading.UNKNOWN, Lane.LOOP_HELD, (), "event loop", "", share)
 
@@ -335,18 +367,38 @@ def _reading_of_mute(start_s: float, end_s: float, share: float | None, watched:
     return held(Reading.UNKNOWN, Lane.LOOP_HELD, "event loop")
 
 
+def _stood_still(counters: Sequence[Counters]) -> list[tuple[float, float]]:
+    """When not even we, who count ten times a second, got a turn: then what was on the loop is no culprit."""
+    return [
+        (first.at_s, second.at_s) for first, second in pairwise(counters) if second.at_s - first.at_s >= STOOD_STILL_S
+    ]
+
+
+def _with_the_machine(held: Held, still: Sequence[tuple[float, float]], counters: Sequence[Counters]) -> Held:
+    """The same stretch as one of the whole machine, where everything stood still and the service used no CPU."""
+    if held.lane is Lane.SUSPENDED or not _covered(held, still) or (held.cpu_share or 0.0) >= IDLE_SHARE:
+        return held
+    queued_s = _risen(counters, held.start_s, held.end_s, "run_queue_s") or 0.0
+    if queued_s >= QUEUED_SHARE * held.seconds:
+        lane, label = Lane.NOT_SCHEDULED, "runnable, but other work had the CPU"
+    else:
+        lane, label = Lane.SUSPENDED, "the whole machine stood still, this watch too"
+    return replace(held, reading=Reading.NOT_SCHEDULED, lane=lane, label=label, stack=())
+
+
 def _slept(held: Held, counters: Sequence[Counters]) -> bool:
     """Whether the loop's thread had nothing to do while the answer was late: then others, or we, lacked the CPU.
 
     It waits for events, as far as the kernel tells in what; where it does not tell, others wait for the CPU.
     """
     within = [each for each in counters if held.start_s <= each.at_s <= held.end_s]
-    if not within or any(each.state != "S" for each in within):
+    idle = [each for each in within if each.state == "S"]
+    if not within or len(idle) < MOSTLY * len(within) or any(each.state in ("T", "D") for each in within):
         return False
-    if all(_POLLS.search(each.wait_channel) for each in within):
+    if sum(_POLLS.search(each.wait_channel) is not None for each in idle) >= MOSTLY * len(within):
         return True
     pressed_s = _risen(counters, held.start_s, held.end_s, "cpu_pressure_s")
-    silent = all(each.wait_channel in ("", "0") for each in within)
+    silent = all(each.wait_channel in ("", "0") for each in idle)
     return silent and pressed_s is not None and pressed_s >= QUEUED_SHARE * held.seconds
 
 

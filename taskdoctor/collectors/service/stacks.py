@@ -26,6 +26,7 @@ _CLOSES = re.compile(
     r"(?i)^_?(?:a?close|aexit|__aexit__|shut_?down|clean_?up|tear_?down|disconnect|wait_closed|terminate)$"
 )
 MOST_FRAMES = 400
+OURS = "<taskdoctor>"  # what the text of the probe is called in the service
 
 
 def parse_stack(text: str) -> Stack:
@@ -81,10 +82,17 @@ def _called_by_loop(stack: Stack) -> bool:
 def held_by(stack: Stack) -> Stack:
     """The frames that ran on the loop: those below its runner, without the steps in between."""
     below = max((at for at, frame in enumerate(stack) if _runs_callbacks(frame)), default=-1) + 1
-    frames = stack[below:]
+    frames = without_ours(stack[below:])
     while frames and is_loop_plumbing(frames[0]) and frames[0].function in {"_run", "__step", "__wakeup"}:
         frames = frames[1:]
     return frames
+
+
+def without_ours(stack: Stack) -> Stack:
+    """Without the probe on top: its callback runs wherever the collector does."""
+    while stack and stack[-1].file == OURS:
+        stack = stack[:-1]
+    return stack
 
 
 def _runs_callbacks(frame: Frame) -> bool:

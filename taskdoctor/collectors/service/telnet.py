@@ -28,8 +28,9 @@ class TermSession:
     """One session of the monitor's prompt; `command` is a line in, its text out."""
 
     def __init__(self, wire: Wire, keeper: Keeper | None = None) -> None:
-        wire.leave_with(GOODBYE, keeper)
+        wire.leave_with(REPLY + GOODBYE, keeper)  # one that is left without an answer to its offers waits for ever
         self.wire = wire
+        self._keeper = keeper
         self.greeting = ""
         self._behind = False  # an answer that we gave up on is still to come
 
@@ -38,6 +39,7 @@ class TermSession:
         late_s = time.monotonic() + timeout_s
         self.wire.until(SIGNATURE, late_s=late_s)
         self.wire.send(REPLY)
+        self.wire.leave_with(GOODBYE, self._keeper)
         self.greeting = without_escapes(_text(self.wire.until(PROMPT, late_s=late_s)))
         self.wire.until(DRAWN, late_s=late_s)
 

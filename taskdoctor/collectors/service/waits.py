@@ -6,6 +6,7 @@ nearly all of it is what it is there for.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ def events(watched: Watched, *, source: str) -> list[Event]:
     """Waits that mean something, pieces of work with their lengths, and counts of tasks."""
     place = Place(source)
     waits = [*watched.waits, *_unfinished(watched.tasks)]
-    full = _full_executor(watched.facts)
+    full = _full_executor(watched.facts) if watched.facts else _crowded_executor(watched.tasks)
     asking = {name for wait in waits for name in _asking(wait.chain)}
     backing_off = asking & set(_irregular_sleepers(waits, {life.coroutine for life in watched.lives}))
     return [
@@ -63,6 +64,16 @@ def _unfinished(samples: Sequence[TaskSample]) -> Iterator[Wait]:
 def _full_executor(facts: Sequence[LoopFacts]) -> list[float]:
     """Instants at which work was queued for the default executor."""
     return [each.at_s for each in facts if each.executor_queue]
+
+
+def _crowded_executor(samples: Sequence[TaskSample]) -> list[float]:
+    """Instants at which more tasks waited for threads than the default executor has, as far as that can be told."""
+    threads = min(32, (os.cpu_count() or 1) + 4)
+    return [
+        sample.at_s
+        for sample in samples
+        if sum(group.count for group in sample.groups if in_thread(group.chain)) > threads
+    ]
 
 
 def _waits(

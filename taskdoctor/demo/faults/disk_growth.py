@@ -5,7 +5,7 @@ from __future__ import annotations
 from taskdoctor.demo.fault import Fault, Stage
 from taskdoctor.demo.levers import ServiceLevers
 
-FILES = 5_000
+FILES = 8_000
 
 
 async def _act(levers: ServiceLevers, stage: Stage) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from taskdoctor.demo.fault import Fault, Stage
 from taskdoctor.demo.levers import ServiceLevers
 
+SLOTS_A_SYNC = 3.4  # the longest time between two syncs of one, in episodes
+
 
 async def _act(levers: ServiceLevers, stage: Stage) -> None:
     async for episode in stage.episodes():
-        await stage.pull_once(levers.left_servers, 1, episode)
+        await stage.pull_once(levers.left_servers, SLOTS_A_SYNC * episode.slot_s, episode)
 
 
 FAULT = Fault(

@@ -14,7 +14,7 @@ BACKOFF = (
             r"(?:\b(?:[Rr]etry(?:ing)?|[Bb]acking off|[Bb]ack-?off|[Ss]leeping|[Ss]leep|[Ww]ill "
             r"retry|[Rr]etry[-_ ][Aa]fter|retry_after|backoff_s"
             rf"|retry_in)\b[^;|\d]{{0,60}}?(?P<duration>{LENGTH})"
-            rf"|\b[Rr]etry[-_][Aa]fter[\"']?[=:]\s?[\"']?(?P<seconds>\d{{1,5}}(?:\.\d{{1,6}})?)\b"
+            rf"|\b[Rr]etry[-_][Aa]fter[\"']?(?:[=:]\s?| )[\"']?(?P<seconds>\d{{1,5}}(?:\.\d{{1,6}})?)\b"
             rf"|(?:重试|退避)[^\d;|，。]{{0,16}}(?P<duration2>{LENGTH})|(?P<duration3>{LENGTH})后重试)"
         ),
         samples=(
@@ -23,6 +23,7 @@ BACKOFF = (
             "LLM call failed, retrying in 2.5s (attempt 2)",
             "backing off for 8.0s",
             "Retry-After: 30",
+            "429 from push service, Retry-After 17, notification waits",
             "sleeping 4.0 s before next attempt",
             "retry_after=12",
             "4.2秒后重试",

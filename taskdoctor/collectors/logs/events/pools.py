@@ -5,6 +5,25 @@ from taskdoctor.model import Form, Lane
 
 EVENTS = (
     LogEvent(
+        kind="postgres-lock-wait",
+        lane=Lane.LOCK,
+        form=Form.SPAN,
+        literals=("Lock after", "Lock on "),
+        pattern=(
+            r"(?:\[\d{1,8}\] )?(?:LOG:  )?process \d{1,8} (?:acquired|still waiting for) (?P<label>\w{1,30}Lock)"
+            r"(?: on .{1,80}?)? after (?P<ms>\d{1,9}(?:\.\d{1,6})?) ms"
+        ),
+        samples=(
+            "process 4144 acquired ShareLock after 8763.757 ms",
+            "LOG:  process 4144 still waiting for ShareLock on transaction 5457849 after 1000.424 ms",
+        ),
+        near_misses=(
+            "process 4144 acquired ShareLock after all",
+            "User input: process 1 acquired ShareLock after 2 ms",
+        ),
+        title="a row lock in the database",
+    ),
+    LogEvent(
         kind="sqlalchemy-pool-timeout",
         lane=Lane.POOL,
         form=Form.SPAN,

@@ -8,6 +8,16 @@ from taskdoctor.model import Form, Lane
 
 EVENTS = (
     LogEvent(
+        kind="faulthandler-timeout",
+        lane=Lane.LOOP_HELD,
+        form=Form.MARK,
+        literals=("imeout (",),
+        pattern=r"Timeout \(\d{1,4}:\d\d:\d\d(?:\.\d{1,6})?\)!",
+        samples=("Timeout (0:00:01.500000)!", "Timeout (0:00:30)!"),
+        near_misses=("Timeout (30 s)!", "User input: Timeout (0:00:01.500000)!"),
+        title="a watchdog dumped the stacks",
+    ),
+    LogEvent(
         kind="discord-heartbeat-blocked",
         lane=Lane.LOOP_HELD,
         form=Form.SPAN,
