@@ -56,7 +56,12 @@ def command(
         raise UsageError("--yes goes with --clean")
     logs = [snapshot for path in log or () for snapshot in _read(path)]
     options = Options(quick=quick, configs=tuple(config or ()), service=find_service(of) if of is not None else None)
-    snapshots = [*logs, collect(options, progress=_progress(), sleep=_getting_ready)]
+    try:
+        snapshots = [*logs, collect(options, progress=_progress(), sleep=_getting_ready)]
+    except KeyboardInterrupt:
+        if clean:
+            typer.echo("interrupted: nothing was ended", err=True)
+        raise
     from taskdoctor.causes import all_causes
     from taskdoctor.diagnosis.verdict import judge
 
