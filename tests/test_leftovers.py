@@ -205,6 +205,15 @@ def test_a_database_that_the_log_names_need_only_be_open() -> None:
     assert judge_all([log(*named), table(other)], all_causes()).findings[0].cause == "lock-contention"
 
 
+def test_a_refused_lock_at_the_end_of_a_late_turn_is_the_holders() -> None:
+    refused = [replace(e, form=Form.MARK, seconds=None, label="database is locked") if e.lane is Lane.LOCK else e
+               for e in _waits()]  # fmt: skip
+    path = ("/srv/app/notes.db",)
+    holding = tree(harm=Harm(60_000_000, 0.0, (), path, held=path), started_s=AT_S - 2000)
+    assert "orphan-processes" in _shares(log(*refused), table(holding))
+    assert "orphan-processes" not in _shares(log(*refused), table(tree()))
+
+
 def _short(lane: Lane, label: str) -> list[Event]:
     """Turns of a second, every fifth of them late for want of CPU or memory, as the kernel measured it."""
     events = []
