@@ -241,6 +241,9 @@ def test_an_orphan_that_spins_owns_its_part_of_a_shortage_of_cpu() -> None:
     assert "spun on 1.0 of 2 cores" in verdict.findings[0].evidence[0].text
     assert verdict.findings[0].evidence[0].grade is Grade.INFERRED
     assert "orphan-processes" not in _shares(starved, table(spinning, cores=8))
+    few = [tree(pid=100 + 10 * at, harm=Harm(1, 0.3, cpu_s=5000.0), started_s=AT_S - 6000) for at in range(3)]
+    assert _shares(starved, table(*few))["orphan-processes"] > 0.7  # a full machine gives each its part
+    assert "orphan-processes" not in _shares(starved, table(few[0], cores=3))
 
 
 def test_who_began_to_spin_after_the_stalls_owns_nothing_of_them() -> None:
