@@ -215,6 +215,7 @@ def scan_piece(piece: Piece, prefilter: Prefilter, window: Window) -> Partial:
         partial = _scan(piece, stretch, prefilter, window) if piece.shares == 1 else Partial()
         for first, its_own in _ranges(piece, stretch) if piece.shares > 1 else ():
             partial.merge(_scan(replace(piece, first_block=first), its_own, prefilter, window))
+            partial.trim()
         partial.notes |= {(piece.file, note) for note in reading.notes}
     return partial
 
