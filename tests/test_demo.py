@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SIMULATED = {
     "host-suspend",
     "cpu-starvation",
+    "memory-pressure",
     "gc-pause",
     "blocking-call",
     "cpu-bound",

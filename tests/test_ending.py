@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -12,9 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from taskdoctor.collectors.processes.ending import Identity, end, identity_of
+from taskdoctor.causes import all_causes
+from taskdoctor.collectors.processes.ending import Identity, InterruptedEnding, end, identity_of
+from taskdoctor.commands.cleaning import clean_up
+from taskdoctor.diagnosis.verdict import judge
 from taskdoctor.model import Outcome, ProcessClass, ProcessTree
 from tests.test_cli import run
+from tests.test_leftovers import table
 from tests.test_processes import kind_of, left, quiet_server, seen, tree_of
 from tests.zoo.keeper import Keeper
 
@@ -159,6 +164,81 @@ def test_another_users_are_kept(keeper: Keeper) -> None:
 
 def _script(keeper: Keeper) -> str:
     return Path(quiet_server(keeper)).read_text(encoding="utf-8")
+
+
+def test_ctrl_c_between_two_signals_sends_no_further_one(keeper: Keeper) -> None:
+    process, tree = deaf_orphan(keeper)
+    looks = 0
+
+    def interrupted_before_the_second(pid: int) -> Identity | None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise KeyboardInterrupt
+        return identity_of(pid)
+
+    with pytest.raises(InterruptedEnding) as stopped:
+        end([tree], identify=interrupted_before_the_second, patience_s=0.3)
+    (one,) = stopped.value.ended
+    assert (one.outcome, one.why) == (Outcome.KEPT, "interrupted: it got SIGTERM and no more")
+    assert process.poll() is None
+
+
+class Answers:
+    """A person at the question, who presses Ctrl-C instead of an answer."""
+
+    def readline(self) -> str:
+        raise KeyboardInterrupt
+
+
+def _closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("answers", "interrupted"),
+    [
+        (None, False),
+        (io.StringIO(""), False),
+        (io.StringIO("n\n"), False),
+        (io.StringIO("\n"), False),
+        (io.StringIO("yess\n"), False),
+        (_closed(), False),
+        (Answers(), True),
+    ],
+)
+def test_without_a_yes_nothing_is_ended(
+    keeper: Keeper,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answers: io.StringIO | Answers | None,
+    interrupted: bool,
+) -> None:
+    process, tree = orphan(keeper)
+    monkeypatch.setattr(sys, "stdin", answers)
+    verdict, stopped = clean_up(judge([table(tree)], all_causes()), ask=True)
+    assert stopped is interrupted
+    assert verdict.report.ended == ()
+    assert process.poll() is None
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "End 1 process? [y/N]" in told.err
+    assert "nothing was ended" in told.err
+
+
+def test_a_yes_ends_what_the_plan_shows(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process, tree = orphan(keeper)
+    other, _ = orphan(keeper)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Y\n"))
+    verdict, stopped = clean_up(judge([table(tree)], all_causes()), ask=True)
+    assert not stopped
+    assert [(one.pid, one.outcome) for one in verdict.report.ended] == [(process.pid, Outcome.ENDED)]
+    assert str(process.pid) in capsys.readouterr().err
+    assert other.poll() is None
 
 
 @pytest.mark.parametrize(

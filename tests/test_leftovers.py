@@ -205,6 +205,15 @@ def test_a_database_that_the_log_names_need_only_be_open() -> None:
     assert judge_all([log(*named), table(other)], all_causes()).findings[0].cause == "lock-contention"
 
 
+def test_a_refused_lock_at_the_end_of_a_late_turn_is_the_holders() -> None:
+    refused = [replace(e, form=Form.MARK, seconds=None, label="database is locked") if e.lane is Lane.LOCK else e
+               for e in _waits()]  # fmt: skip
+    path = ("/srv/app/notes.db",)
+    holding = tree(harm=Harm(60_000_000, 0.0, (), path, held=path), started_s=AT_S - 2000)
+    assert "orphan-processes" in _shares(log(*refused), table(holding))
+    assert "orphan-processes" not in _shares(log(*refused), table(tree()))
+
+
 def _short(lane: Lane, label: str) -> list[Event]:
     """Turns of a second, every fifth of them late for want of CPU or memory, as the kernel measured it."""
     events = []
@@ -232,6 +241,9 @@ def test_an_orphan_that_spins_owns_its_part_of_a_shortage_of_cpu() -> None:
     assert "spun on 1.0 of 2 cores" in verdict.findings[0].evidence[0].text
     assert verdict.findings[0].evidence[0].grade is Grade.INFERRED
     assert "orphan-processes" not in _shares(starved, table(spinning, cores=8))
+    few = [tree(pid=100 + 10 * at, harm=Harm(1, 0.3, cpu_s=5000.0), started_s=AT_S - 6000) for at in range(3)]
+    assert _shares(starved, table(*few))["orphan-processes"] > 0.7  # a full machine gives each its part
+    assert "orphan-processes" not in _shares(starved, table(few[0], cores=3))
 
 
 def test_who_began_to_spin_after_the_stalls_owns_nothing_of_them() -> None:

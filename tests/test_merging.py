@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskdoctor.collectors.logs import partial, thinning
+from taskdoctor.collectors.logs import collecting, partial, thinning
 from taskdoctor.collectors.logs.collecting import Options, collect
 from taskdoctor.collectors.logs.event import all_events
 from taskdoctor.collectors.logs.partial import Partial, Seen
+from taskdoctor.collectors.logs.reading import CELL_BYTES
 from taskdoctor.model import Snapshot
 
 SAMPLES = [sample for event in all_events() for sample in event.samples]
@@ -113,6 +114,39 @@ def test_a_packed_log_says_the_same(log: Path, tmp_path: Path) -> None:
     assert [(e.kind, e.at_s, e.place.line) for e in plain.events] == [
         (e.kind, e.at_s, e.place.line) for e in unpacked.events
     ]
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_a_packed_log_shared_by_workers_says_the_same(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """Each unpacks all of it and reads its own ranges."""
+    monkeypatch.setattr(collecting, "PIECE_BLOCKS_MIN", 2)
+    packed = tmp_path / "service.log.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    one, several = (
+        collect([str(packed)], Options(small_bytes=CELL_BYTES, workers=workers)) for workers in (1, workers)
+    )
+    assert one.events
+    assert several == one
+
+
+@pytest.mark.usefixtures("thinning_early")
+def test_what_is_searched_in_some_stretches_only_is_still_counted(tmp_path: Path) -> None:
+    """A frequent line that names no time: told from the stretches that are read. Beside a rare one it is seen."""
+    text = []
+    for number in range(30_000):
+        stamp = datetime.fromtimestamp(1_767_000_000 + number * 0.05, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        text.append(f"{stamp} | INFO     | app.chat:serve:{number % 90} - connection closed")
+        if number % 7_000 == 100:
+            text.append(f"{stamp} | WARNING  | asyncio:run:12 - Executing <Task pending> took 1.500 seconds")
+    path = tmp_path / "service.log"
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    counts = {tally.kind: (tally.count, tally.kept) for tally in _cut(path).tallies}
+    [(closed, kept)] = [found for kind, found in counts.items() if "closed" in kind]
+    assert kept < 15_000
+    assert 27_000 < closed < 33_000
+    assert counts["asyncio-slow-callback"] == (5, 5)
 
 
 def test_candidates_find_what_every_line_finds(log: Path, whole: Snapshot) -> None:

@@ -36,6 +36,7 @@ SOME_BYTES = 300_000_000
 MUCH_CPU = 0.5  # of one core
 SHOWN = 4
 AT_WORK = 0.05  # of a core
+BUSY = 0.2  # of a core: on a full machine one that spins gets no more than its share
 MOST_PART, LEAST_PART = 0.9, 0.25  # of a shortage: never all of it; with less they only add to it
 LOCK_TIMEOUT_S = 5.0  # how long SQLite's own driver for Python waits before it gives up
 _DATABASE_WORDS = ("database", "sqlite", "locked")
@@ -121,7 +122,7 @@ def _starving(
 
     One loop uses one core at most. They have spun for as long as their CPU time lasts at the rate of now, not longer.
     """
-    spinning = [(_spins_since_s(tree, seen) + ahead_s, tree) for tree in orphans if tree.harm.spins]
+    spinning = [(_spins_since_s(tree, seen) + ahead_s, tree) for tree in orphans if tree.harm.cpu_share >= BUSY]
     for claim in cpu_starvation.claims(timeline) if spinning else ():
         there = [tree for since_s, tree in spinning if since_s <= claim.interval.start_s]
         cores = sum(tree.harm.cpu_share for tree in there)

@@ -10,8 +10,26 @@ from collections.abc import Mapping
 
 from taskdoctor.model import Fix, Priority
 
-_GROUP = """\
-import asyncio, os, signal
+# A session of its own for each server, so that its whole group can be ended and nobody else.
+OWN_GROUP = Fix(
+    summary="Start each server in a session of its own, close its stdin first, then end its whole group.",
+    priority=Priority.P1,
+    effort="an hour",
+    risk=(
+        "killpg ends everything in the group: only with a session of its own, or it ends your service. Look at "
+        "the command and the start time right before a kill: pids are used again, and another program may own "
+        "servers of the same name."
+    ),
+    before="""\
+import asyncio
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    process.kill()  # ends `npx`, not the server that npx has started
+    await process.wait()
+""",
+    after="""\
+import asyncio, contextlib, os, signal
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 
 
@@ -21,17 +39,13 @@ async def start(*command: str) -> Process:
 
 async def stop(process: Process) -> None:
     process.stdin.close()  # a good server ends by itself
-    try:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), 2)
-    except TimeoutError:
-        pass
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # and whatever the wrapper has left
-    except ProcessLookupError:
-        pass
     await process.wait()
-"""
-
+""",
+)
 _NPX = Fix(
     summary="Started through npx: call the server itself (no wrapper to survive), else end its whole process group.",
     priority=Priority.P1,
@@ -127,14 +141,6 @@ handle = win32api.OpenProcess(win32con.PROCESS_ALL_ACCESS, False, process.pid)
 win32job.AssignProcessToJobObject(job, handle)  # keep `job` as long as the client lives
 """,
 )
-_DIRECT = Fix(
-    summary="Start each server in a session of its own, close its stdin first, then end its whole group.",
-    priority=Priority.P1,
-    effort="an hour",
-    risk="killpg ends everything in the group: only with a session of its own, or it ends your service.",
-    before="process.kill()  # ends the wrapper, not what it has started\n",
-    after=_GROUP,
-)
 KEPT_OPEN = Fix(
     summary="Close each session in the task that opened it, or share one set of servers between all sessions.",
     priority=Priority.P2,
@@ -166,4 +172,4 @@ _BY_LAUNCH: Mapping[str, Fix] = {
 
 def fix_for(launch: str) -> Fix:
     """What keeps servers that were started like this from being left behind."""
-    return _BY_LAUNCH.get(launch, _DIRECT)
+    return _BY_LAUNCH.get(launch, OWN_GROUP)

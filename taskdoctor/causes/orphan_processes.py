@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from taskdoctor.causes import _leftovers, _risks
 from taskdoctor.causes._example_logs import Said, Turn, growing, incident, pile, slow_tool
+from taskdoctor.causes._prevention import OWN_GROUP
 from taskdoctor.diagnosis.claiming import marks, rising, spans
 from taskdoctor.diagnosis.growth import COPIES, Growth, growths
 from taskdoctor.model import (
@@ -13,11 +14,9 @@ from taskdoctor.model import (
     Claim,
     Evidence,
     Example,
-    Fix,
     Interval,
     Lane,
     Layer,
-    Priority,
     Risk,
     Timeline,
 )
@@ -158,41 +157,7 @@ CAUSE = Cause(
         "'PID|mcp|npx|uvx|node|python'   # MCP servers with parent 1 and older than the service are leftovers; in a "
         "container compare with the service's own pid; `fuser -v app.db` shows whether one holds your file"
     ),
-    fix=Fix(
-        summary="End the leftovers once, then start each server in a session of its own and end the whole group.",
-        priority=Priority.P1,
-        effort="an hour",
-        risk=(
-            "killpg ends everything in the group: only with a session of its own, or it ends your service. Look at "
-            "the command and the start time right before a kill: pids are used again, and another program may own "
-            "servers of the same name."
-        ),
-        before="""\
-import asyncio
-
-
-async def stop(process: asyncio.subprocess.Process) -> None:
-    process.kill()  # ends `npx`, not the server that npx has started
-    await process.wait()
-""",
-        after="""\
-import asyncio, os, signal
-from asyncio.subprocess import PIPE, Process, create_subprocess_exec
-
-
-async def start(*command: str) -> Process:
-    return await create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
-
-
-async def stop(process: Process) -> None:
-    process.stdin.close()  # a good server ends by itself
-    try:
-        await asyncio.wait_for(process.wait(), 2)
-    except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-""",
-    ),
+    fix=replace(OWN_GROUP, summary=f"End the leftovers once. {OWN_GROUP.summary}"),
     blind_why=(
         "A log normally cannot show it: a leftover writes to nobody, and the service does not know that it is there. "
         "Only clients that were opened and never closed hint at it."

@@ -44,10 +44,8 @@ def command(
     """Find Python and Node MCP subprocesses that were left behind, prove it, and rank them by what they take."""
     import sys
 
-    from taskdoctor.causes import all_causes
     from taskdoctor.collectors.processes.collecting import Options, collect
     from taskdoctor.collectors.processes.service import find_service
-    from taskdoctor.diagnosis.verdict import judge
     from taskdoctor.errors import UsageError
 
     if clean and sys.platform != "linux":
@@ -58,7 +56,15 @@ def command(
         raise UsageError("--yes goes with --clean")
     logs = [snapshot for path in log or () for snapshot in _read(path)]
     options = Options(quick=quick, configs=tuple(config or ()), service=find_service(of) if of is not None else None)
-    snapshots = [*logs, collect(options, progress=_progress())]
+    try:
+        snapshots = [*logs, collect(options, progress=_progress(), sleep=_getting_ready)]
+    except KeyboardInterrupt:
+        if clean:
+            typer.echo("interrupted: nothing was ended", err=True)
+        raise
+    from taskdoctor.causes import all_causes
+    from taskdoctor.diagnosis.verdict import judge
+
     verdict = judge(snapshots, all_causes())
     ending.save(snapshots, save)
     if not (clean and json):
@@ -76,6 +82,17 @@ def _read(path: str) -> list[Snapshot]:
     return read(Path(path)) if is_snapshot(Path(path)) else [collect([path])]
 
 
+def _getting_ready(seconds: float) -> None:
+    """A wait, in which what is needed after it is loaded."""
+    import time
+    from importlib import import_module
+
+    until_s = time.monotonic() + seconds
+    for name in ("taskdoctor.causes", "taskdoctor.diagnosis.verdict", "taskdoctor.renderers.terminal"):
+        import_module(name)
+    time.sleep(max(0.0, until_s - time.monotonic()))
+
+
 def _progress() -> Callable[[str], None]:
     """Says why it takes seven seconds, once, where progress belongs."""
     return lambda words: typer.echo(words, err=True)
@@ -86,14 +103,17 @@ def _cleaned(verdict: Verdict, *, ask: bool, as_json: bool) -> Verdict:
     import sys
 
     from taskdoctor.commands.cleaning import clean_up
+    from taskdoctor.errors import Exit
 
-    verdict = clean_up(verdict, ask=ask)
+    verdict, interrupted = clean_up(verdict, ask=ask)
     if as_json:
         ending.give(verdict, command="procs", as_json=True, verbose=False)
     elif verdict.report.ended:
         from taskdoctor.renderers.terminal import print_ended
 
         print_ended(verdict.report.ended, sys.stdout)
+    if interrupted:
+        raise typer.Exit(Exit.INTERRUPTED)
     return verdict
 
 

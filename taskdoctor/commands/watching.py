@@ -79,8 +79,8 @@ def watch(plan: Plan) -> list[Snapshot]:
         )
     channels = open_channels(plan.address)
     patiently = False
-    second_look = _first_look(channels)
     try:
+        second_look = _first_look(channels)
         seen, began_s, ended_s = _watched(plan, channels)
         patiently = True
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from taskdoctor.demo.embeddings import Embeddings
 from taskdoctor.demo.history import History
 from taskdoctor.demo.levers import ServiceLevers
 from taskdoctor.demo.llm import Peer
@@ -33,6 +34,7 @@ class Backend:
     store: Store
     history: History
     memory: Memory
+    embeddings: Embeddings
     voices: Voices
     profiles: Profiles
     peer: Peer
@@ -62,6 +64,7 @@ def build(run: Settings, meter: Meter) -> Backend:
         store=Store(database, levers),
         history=History(levers),
         memory=Memory(levers),
+        embeddings=Embeddings(run.work, levers),
         voices=Voices(run.work, f"http://127.0.0.1:{run.upstream_port}", levers),
         profiles=Profiles(run.work, levers),
         peer=Peer(run.upstream_port, run.dns_port, rng),

@@ -48,6 +48,7 @@ async def _turn(backend: Backend, session: Session, text: str) -> None:
     if backend.rng.random() < TOOL_SHARE:
         await session.context.tools.call_some_tool()
     backend.memory.rank(text)
+    backend.embeddings.nearest()
     answer = await backend.peer.complete(text)
     log.info("AI response: %s", answer[:SHOWN_CHARACTERS])
     await _speak(backend, session, answer)

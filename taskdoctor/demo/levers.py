@@ -76,6 +76,7 @@ class ServiceLevers:
     unacknowledged: Lever = field(default_factory=Lever)  # audio deltas per turn that nobody acknowledges
     imported_messages: Lever = field(default_factory=Lever)  # messages put into the history at once
     cached_files: Lever = field(default_factory=Lever)  # files put into the voice cache at once
+    reclaimed: Lever = field(default_factory=Lever)  # 1: the pages of the mapped index are gone
     absorbed: Lever = field(default_factory=Lever)  # the memory graph takes in a long conversation
     kept_handles: Lever = field(default_factory=Lever)  # attachments per turn that stay open
     left_servers: Lever = field(default_factory=Lever)  # survive a close; the longest time between their syncs

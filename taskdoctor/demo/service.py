@@ -137,6 +137,7 @@ async def serve(run: Settings) -> None:
     server_log.info("Waiting for application startup.")
     log.info("Starting chat backend, pid %d, Python %s", os.getpid(), platform.python_version())
     backend.memory.load(run.memory_nodes)
+    backend.embeddings.load(run.index_mb)
     meter.watch_collector()
     with _monitor(run):
         if run.freeze:

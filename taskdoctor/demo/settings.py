@@ -27,6 +27,7 @@ class Settings:
     sessions: int = 5
     idle_sockets: int = 6  # long-lived, legitimate, quiet
     memory_nodes: int = 0  # cyclic nodes that the memory graph holds from the start
+    index_mb: int = 0  # of the mapped index of embeddings
     supervised: bool = False  # an arbiter replaces the service when its loop is silent
     ship_logs: bool = False  # also write the log to a pipe that a collector reads
     freeze: bool = False  # what is there after the start is kept out of later collections

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from heapq import nsmallest
 from statistics import median
 
@@ -31,6 +33,8 @@ GUESSED = ("measured-", "counted-", "generic-")  # kinds that are told from word
 SIDE_LANES = frozenset({Lane.DISK, Lane.STATE, Lane.TEARDOWN})  # work beside the operations, that may be in their way
 ENOUGH_BESIDE, BESIDE_RATIO = 4, 8.0
 BESIDE_S = 1.0
+STACK_LINES = 40
+_LIBRARY = re.compile(r"/(?:lib|lib64)/python|site-packages|dist-packages|/asyncio/|<frozen")
 TOGETHER_S = 0.3  # processes that were stopped go on within this
 TOGETHER_RATIO = 0.2
 TOGETHER_FROM_S = 1.0
@@ -300,9 +304,9 @@ def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[
     found = [
         (mark, gap)
         for gap in timeline.gaps
-        if gap.reading is Silence.HELD
         for mark in marks
-        if abs(mark.at_s - (gap.end_s - gap.silent_s)) <= 0.05 + gap.uncertainty_s
+        if (gap.reading is Silence.HELD or mark.site)  # code caught on the loop says itself that it was held
+        and abs(mark.at_s - (gap.end_s - gap.silent_s)) <= 0.05 + gap.uncertainty_s
     ]
     caught = [(mark, Interval(gap.start_s, gap.end_s)) for mark, gap in found]
     caught += [
@@ -314,7 +318,24 @@ def announced(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[
     ]
     if len(caught) < EQUAL:
         return ()
-    return tuple(_claim(cause, mark, interval, 0.9, say) for mark, interval in caught)
+    frames = [
+        event for event in timeline.marks.get(Lane.LOOP_HELD, ()) if event.site and not _LIBRARY.search(event.site)
+    ]
+    return tuple(_claim(cause, _with_own_frame(mark, frames), interval, 0.9, say) for mark, interval in caught)
+
+
+def _with_own_frame(mark: Event, frames: Sequence[Event]) -> Event:
+    """A call that was caught in a library, with the line of the service that made it, where its stack was written."""
+    if not mark.site or not _LIBRARY.search(mark.site) or mark.place.line is None:
+        return mark
+    first = mark.place.line
+    near = (
+        frame
+        for frame in frames
+        if frame.place.source == mark.place.source and first <= (frame.place.line or 0) <= first + STACK_LINES
+    )
+    own = next(near, None)
+    return mark if own is None else replace(mark, site=own.site, label=f"{mark.label} ({mark.site})")
 
 
 def unmeasured(timeline: Timeline, cause: str, *, say: str) -> tuple[Claim, ...]:

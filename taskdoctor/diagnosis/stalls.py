@@ -85,6 +85,11 @@ def loop_stalls(timeline: Timeline) -> list[Stall]:
         if (event.seconds or 0.0) >= LOOP_STALL_S and event.label != RUN_QUEUE
     ]
     found += [(Interval(gap.start_s, gap.end_s), gap.place) for gap in held(timeline.gaps)]
+    found += [
+        (Interval(event.start_s, event.end_s), event.place)
+        for event in timeline.spans.get(Lane.MEMORY, ())
+        if event.kind.startswith("live-") and (event.seconds or 0.0) >= LOOP_STALL_S
+    ]
     found += [(Interval(event.start_s, event.end_s), event.place) for event in held_by_work(timeline, MAY_HOLD)]
     found += [(Interval(e.at_s - 1.0, e.at_s), e.place) for e in timeline.marks.get(Lane.LOOP_HELD, ())]
     places = {interval.end_s: place for interval, place in sorted(found, key=lambda pair: pair[0])}

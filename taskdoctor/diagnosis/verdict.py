@@ -299,13 +299,13 @@ def _trivial(trial: Trial) -> bool:
 
 
 def _grown_caught(trial: Trial) -> bool:
-    """Whether stalls are owned by something that grows, measured inside of them, and not once."""
-    owned = sum(
-        any(claim.direct and trial.causes[claim.cause].layer is Layer.GROWING for claim in share.claims)
+    """Whether stalls are owned by something that grows, measured inside of them; short ones of the loop not once."""
+    owned = [
+        share.stall.kind
         for share in trial.shares
-        if share.stall.kind is StallKind.LOOP
-    )
-    return owned >= 2
+        if any(claim.direct and trial.causes[claim.cause].layer is Layer.GROWING for claim in share.claims)
+    ]
+    return len(owned) >= 2 or StallKind.OPERATION in owned
 
 
 def _came_with_growth(trial: Trial) -> bool:

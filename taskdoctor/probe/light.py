@@ -775,7 +775,7 @@ def held_by(owner: object) -> list[tuple[str, object]]:
         return [
             (name, value)
             for name, value in list(vars(owner).items())
-            if not name.startswith("__") and not isinstance(value, NAMED)
+            if not name.startswith("__") and not issubclass(type(value), NAMED)
         ]
     if isinstance(owner, dict):
         return [("", value) for value in list(owner.values())]

@@ -148,8 +148,8 @@ PYTHONS = (
     Situation("by a variable", KEPT, "PYTHON server.py", {"server.py": BY_VARIABLE},
               environ={"MCP_TRANSPORT": "streamable-http"}),
     Situation("formatter", NOTHING, "PYTHON -m tidy mcp_server.py", {"tidy.py": JOB, "mcp_server.py": RUN}),
-    Situation("reader", NOTHING, "tail -f mcp_server.py ./MARK", {"mcp_server.py": RUN, "MARK": ""}),
-    Situation("scanner", NOTHING, "FOLDER/mcp-scan -f ./MARK", {"MARK": ""}, setup="cp /usr/bin/tail mcp-scan"),
+    Situation("reader", NOTHING, "flock mcp_server.py sh -c WAIT MARK", {"mcp_server.py": RUN}, count=2),
+    Situation("scanner", NOTHING, "FOLDER/mcp-scan -c WAIT MARK", setup="cp /bin/sh mcp-scan"),
     Situation("namesake", NOTHING, "PYTHON server.py", {"server.py": JOB}),  # of what `configured` has an entry for
 )  # fmt: skip
 NODES = (
@@ -197,8 +197,8 @@ def _run(keeper: Keeper, situation: Situation) -> Iterator[Label]:
         known |= {"BIN": str(bin_), "NODE": str(Path(shutil.which("node") or "node").resolve())}
         known["TSX"] = str(bin_.parent / "tsx" / "dist" / "loader.mjs")
     _lay_out(folder, situation, known)
-    code = "from weather.server import main; main()"
-    words = [code if word == "IMPORT" else _filled(word, known) for word in situation.command.split()]
+    known |= {"IMPORT": "from weather.server import main; main()", "WAIT": "sleep 3600; :"}
+    words = [_filled(word, known) for word in situation.command.split()]
     environ = {**os.environ, **{name: _filled(value, known) for name, value in situation.environ.items()}}
     if "MARK" not in situation.command and words[0] != "npm":
         words.append(keeper.sign(sign))

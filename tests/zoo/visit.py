@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taskdoctor.collectors.processes.collecting import APART_S, Options, collect
+from taskdoctor.collectors.processes.table import read_row
 from taskdoctor.model import ProcessClass, Processes
 from tests.zoo.cases import CASES, closing_now
 from tests.zoo.environments import FIRST, OLD, SECOND, packages, python_with, uv
@@ -61,7 +62,15 @@ def fill(keeper: Keeper, cases: Sequence[Case]) -> list[Label]:
         packages()
     with ThreadPoolExecutor(4) as pool:
         labels = [label for labels in pool.map(lambda case: list(case.start(keeper)), cases) for label in labels]
-    return [*labels, *closing_now(keeper)]
+    labels += closing_now(keeper)
+    lost = [label for label in labels if ProcessClass.ZOMBIE not in label.wanted and not _lives(label.pid)]
+    assert not lost, f"ended by themselves, and prove nothing: {lost}, {keeper.errors()}"
+    return labels
+
+
+def _lives(pid: int) -> bool:
+    row = read_row(pid)
+    return row is not None and not row.is_zombie
 
 
 def look(folder: Path, *, apart_s: float = APART_S) -> tuple[Score, Processes]:

@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from multiprocessing import get_context
 
 from taskdoctor.collectors.logs.brackets import KIND as BRACKETED
@@ -16,6 +17,7 @@ from taskdoctor.collectors.logs.clocks import shifts
 from taskdoctor.collectors.logs.event import LogEvent, all_events
 from taskdoctor.collectors.logs.following import follow
 from taskdoctor.collectors.logs.format import Format
+from taskdoctor.collectors.logs.heads import Compression
 from taskdoctor.collectors.logs.inputs import Input, find_inputs
 from taskdoctor.collectors.logs.learning import learned, writers
 from taskdoctor.collectors.logs.partial import Edge, Partial, Quiet, Seen
@@ -30,13 +32,14 @@ from taskdoctor.errors import UsageError
 from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Silence, Snapshot, Source, Tally
 
 SMALL_BYTES = 16 * 1024 * 1024  # up to here every line is parsed
-PIECES = 8  # of a big file: enough for a few workers to end at the same time; within these bounds
+PIECES = 16  # of a big file: enough for a few workers to end at the same time; within these bounds
 PIECE_BLOCKS_MIN, PIECE_BLOCKS_MAX = 256, 2048  # blocks of 128 KiB that one worker takes at a time
+SHARED = frozenset({Compression.GZIP, Compression.ZSTD})  # unpacking these costs less than half of what reading does
 PARALLEL_BYTES = 64 * 1024 * 1024  # from here on starting workers pays
 HEAD_BLOCKS = 2  # looked at to learn the formats of a file
 HEAD_LINES = 400
 LEARNED_CELLS = 4  # of a big file, evenly spread
-RARE_BYTES = 32 * 1024  # of each, in which bytes are counted
+RARE_BYTES = 16 * 1024  # of each, in which bytes are counted
 STREAM_HEAD = 8  # of a stream, one cell in so many of its beginning stands for all that follows ...
 STREAM_CELLS = 8_192  # ... as if that were a gigabyte: how much comes is not known
 
@@ -65,6 +68,8 @@ class Piece:
     last_block: int | None = None  # the last one that belongs to it
     lie: Lie = field(default_factory=Lie)
     parsed_bytes: int = SMALL_BYTES  # up to here in the stream every line is parsed
+    share: int = 0  # of a packed file, which each worker unpacks for itself: every so manieth range of blocks
+    shares: int = 1
 
 
 def collect(paths: Sequence[str], options: Options | None = None, *, progress: Progress | None = None) -> Snapshot:
@@ -73,7 +78,8 @@ def collect(paths: Sequence[str], options: Options | None = None, *, progress: P
     inputs, warnings = find_inputs(paths)
     events = (*all_events(), *options.patterns)
     prefilter = Prefilter(events)
-    pieces = [piece for file, one in enumerate(inputs) for piece in _pieces(file, one, options, prefilter)]
+    shares = max(1, (options.workers or _cores()) // len(inputs))
+    pieces = [piece for file, one in enumerate(inputs) for piece in _pieces(file, one, options, prefilter, shares)]
     whole = Partial()
     total = sum(one.size_bytes for one in inputs)
     done = 0
@@ -98,14 +104,17 @@ def _read_noted(whole: Partial, inputs: Sequence[Input], pieces: Mapping[int, Pi
     whole.add_longest([seen for noted in whole.noted() for seen in scanners[noted.file].read_noted(noted)])
 
 
-def _pieces(file: int, one: Input, options: Options, prefilter: Prefilter) -> Iterator[Piece]:
-    """One piece for a small file or a stream, ranges for a big file that can be read in parallel."""
+def _pieces(file: int, one: Input, options: Options, prefilter: Prefilter, shares: int) -> Iterator[Piece]:
+    """One piece for a small file or a stream, ranges for a big file that can be read in parallel, shares of a packed
+    one."""
     if one.is_stdin or not one.path.is_file():  # a pipe shows its head only once
         yield Piece(file, one, parsed_bytes=options.small_bytes)
         return
     with open_input(one) as reading:
         if not reading.seekable:
-            yield _packed(Piece(file, one, parsed_bytes=options.small_bytes), blocks(reading), options, prefilter)
+            piece = _packed(Piece(file, one, parsed_bytes=options.small_bytes), blocks(reading), options, prefilter)
+            shares = shares if piece.parsed_bytes == 0 and reading.compression in SHARED else 1
+            yield from (replace(piece, share=share, shares=shares) for share in range(shares))
             return
         formats = _recognised(b"".join(_cells(reading, 0, HEAD_BLOCKS)), one)
         size_bytes = reading.size_bytes
@@ -169,7 +178,8 @@ def _recognised(head: bytes, one: Input) -> tuple[Format, ...]:
 
 def _scanned(pieces: Sequence[Piece], prefilter: Prefilter, options: Options, total: int) -> Iterable[Partial]:
     workers = min(options.workers or _cores(), len(pieces))
-    if workers <= 1 or (total < PARALLEL_BYTES and not options.workers):
+    shared = any(piece.shares > 1 for piece in pieces)
+    if workers <= 1 or (total < PARALLEL_BYTES and not options.workers and not shared):
         return (scan_piece(piece, prefilter, options.window) for piece in pieces)
     return _in_parallel(pieces, options, workers)
 
@@ -201,9 +211,20 @@ def _in_parallel(pieces: Sequence[Piece], options: Options, workers: int) -> Ite
 def scan_piece(piece: Piece, prefilter: Prefilter, window: Window) -> Partial:
     """Scan one piece; what went wrong on the way becomes a note, not an error."""
     with open_input(piece.input) as reading:
-        partial = _scan(piece, blocks(reading, piece.first_block, piece.last_block), prefilter, window)
+        stretch = blocks(reading, piece.first_block, piece.last_block)
+        partial = _scan(piece, stretch, prefilter, window) if piece.shares == 1 else Partial()
+        for first, its_own in _ranges(piece, stretch) if piece.shares > 1 else ():
+            partial.merge(_scan(replace(piece, first_block=first), its_own, prefilter, window))
+            partial.trim()
         partial.notes |= {(piece.file, note) for note in reading.notes}
     return partial
+
+
+def _ranges(piece: Piece, stretch: Iterable[Block]) -> Iterator[tuple[int, Iterable[Block]]]:
+    """The ranges of blocks that belong to this share, each with its first block."""
+    for number, its_own in groupby(stretch, lambda block: block.offset // CELL_BYTES // PIECE_BLOCKS_MIN):
+        if number % piece.shares == piece.share:
+            yield number * PIECE_BLOCKS_MIN, its_own
 
 
 def _scan(piece: Piece, stretch: Iterable[Block], prefilter: Prefilter, window: Window) -> Partial:

@@ -17,7 +17,7 @@ HALVED_BYTES = 1024  # a shorter stretch is read line by line
 
 def probes(first_s: float, last_s: float, shortest_s: float) -> int:
     """So many looks at even distances that no gap of this length lies between two of them unseen."""
-    return min(MOST_PROBES, int(1.5 * abs(last_s - first_s) / shortest_s) + 1)
+    return min(MOST_PROBES, int(1.25 * abs(last_s - first_s) / shortest_s) + 1)
 
 
 def worker_falls_silent(

@@ -16,6 +16,7 @@ from taskdoctor.collectors.logs.prefix import LineParser
 
 SHAPES = 12  # learned at most
 SEEN = 3  # times that a shape must come in the cells
+FIRSTS = 15  # lines of a shape that tell whether its lines are timed
 SHORTEST = 5  # bytes of a marking stretch
 WRITERS_SHARE = 0.02  # of the lines with a worker: fewer are restarts, or threads of a moment
 PRECISION = 0.5  # of the lines that hold it must be of the shape: else half the log would be looked at
@@ -27,10 +28,17 @@ def learned(cells: Iterable[bytes], parser: LineParser) -> tuple[bytes, ...]:
     """Stretches of bytes that mark the log's own timed lines, at most a dozen."""
     lines = [raw for cell in cells for raw in cell.split(b"\n") if raw]
     shapes: dict[str, list[bytes]] = defaultdict(list)
+    firsts: dict[str, list[bool]] = defaultdict(list)
     for raw in lines:
         line = parser.parse(raw)
-        if HINT.search(line.message) and measured(line.message, line.logger):
-            shapes[_VARYING.sub("#", line.message)[:120]].append(raw)
+        if not HINT.search(line.message):
+            continue
+        shape = _VARYING.sub("#", line.message)[:120]
+        first = firsts[shape]
+        if len(first) < FIRSTS:
+            first.append(bool(measured(line.message, line.logger)))
+        if first[-1] if len(first) < FIRSTS else 2 * sum(first) > FIRSTS:
+            shapes[shape].append(raw)
     common = sorted((found for found in shapes.values() if len(found) >= SEEN), key=lambda found: (-len(found), found))
     marks = {mark for found in common[:SHAPES] if (mark := _mark(found, lines)) is not None}
     return tuple(sorted(marks))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence, Set
+from functools import lru_cache
 from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
@@ -54,7 +55,9 @@ class Search:
         tails = sorted(
             (each[at:], which, each[:at]) for which, (each, at) in enumerate(zip(literals, starts, strict=True))
         )
-        self._groups = [_group(group) for group in _passes([tail for tail in tails if tail[1] not in without])]
+        apart = _overlapping(tuple(searched for searched, _, _ in tails))
+        wanted = [(tail, others) for tail, others in zip(tails, apart, strict=True) if tail[1] not in without]
+        self._groups = [_group(group) for group in _passes(wanted)]
         if marks:
             self._groups.append(_group([(mark, len(literals), b"") for mark in sorted(marks)]))
 
@@ -75,35 +78,36 @@ class Search:
         return found
 
 
-def _passes(tails: Sequence[_Tail]) -> list[list[_Tail]]:
+def _passes(tails: Sequence[tuple[_Tail, Set[bytes]]]) -> list[list[_Tail]]:
     """What is searched together. What can overlap in a text comes apart, since of overlapping ones a pass finds one."""
     count = -(-len(tails) // GROUP)
-    groups: list[list[int]] = [[] for _ in range(count)]
-    for place, others in enumerate(_overlapping([searched for searched, _, _ in tails])):
+    groups: list[dict[bytes, _Tail]] = [{} for _ in range(count)]
+    for place, (tail, others) in enumerate(tails):
         home = place * count // len(tails)
         for group in (*groups[home:], *groups[:home]):
             if len(group) < GROUP_MOST and others.isdisjoint(group):
-                group.append(place)
+                group[tail[0]] = tail
                 break
         else:
-            groups.append([place])
-    return [[tails[place] for place in sorted(group)] for group in groups]
+            groups.append({tail[0]: tail})
+    return [sorted(group.values()) for group in groups]
 
 
-def _overlapping(literals: Sequence[bytes]) -> list[set[int]]:
+@lru_cache(maxsize=64)  # the same for every level of thinning
+def _overlapping(literals: tuple[bytes, ...]) -> list[set[bytes]]:
     """For each literal those that stand in it, or begin with its end, and the other way round."""
     begin: dict[bytes, list[int]] = defaultdict(list)
     for which, literal in enumerate(literals):
         for length in range(OVERLAP_BYTES, len(literal) + 1):
             begin[literal[:length]].append(which)
-    apart: list[set[int]] = [set() for _ in literals]
+    apart: list[set[bytes]] = [set() for _ in literals]
     for which, literal in enumerate(literals):
         tails = (literal[at:] for at in range(len(literal) - OVERLAP_BYTES + 1))
         others = {other for tail in tails for other in begin.get(tail, ())}
         others |= {other for other, shorter in enumerate(literals) if shorter in literal}
         for other in others - {which}:
-            apart[which].add(other)
-            apart[other].add(which)
+            apart[which].add(literals[other])
+            apart[other].add(literal)
     return apart
 
 

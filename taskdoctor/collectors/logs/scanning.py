@@ -117,6 +117,7 @@ class Scanner:
         self._passed_over: dict[int, frozenset[int]] = {}  # by level
         self._searches: dict[int, Search] = {}  # by level
         self._level_bytes: Counter[int] = Counter()
+        self._unsought: frozenset[int] = frozenset()  # in the stretch that is read
         self._read_lines, self._unread_lines, self._beside = (
             [0] * len(thinning.levels) for _ in range(3)
         )  # by literal
@@ -243,6 +244,7 @@ class Scanner:
         level = level_of(self._stretch)
         self._level_bytes[level] += len(block)
         passed, search = self._passed(level), self._searches.get(level) or self._search_at(level)
+        self._unsought = self._thinning.unsought & passed
         single, read, glance = self._single, self._read, self._glance
         line_start, line_end, passing = 0, -1, False
         literals: tuple[int, ...] = ()
@@ -278,7 +280,7 @@ class Scanner:
         return search
 
     def _count_to(self, block: bytes, position: int) -> None:
-        self._counted += block.count(b"\n", self._counted_to, position)
+        self._counted += _newlines(block[self._counted_to : position])
         self._counted_to = position
 
     def _read(self, block: bytes, start: int, end: int, literals: tuple[int, ...]) -> None:
@@ -296,10 +298,10 @@ class Scanner:
 
     def _announced_by(self, literals: tuple[int, ...], raw: bytes) -> tuple[int, ...]:
         """The events to look for in a line, also by those of its literals that are not searched everywhere."""
-        if self._thinning.unsought:
+        if self._unsought:
             also = {which for _, which in self._prefilter.candidates(raw)} - {*literals}
             literals = (*literals, *sorted(also)) if also else literals
-            for which in also & self._thinning.unsought:
+            for which in also & self._unsought:
                 self._beside[which] += 1
         wanted = self._wanted.get(literals)
         if wanted is None:
@@ -482,6 +484,11 @@ class Scanner:
             for index in wanted
             if not events[index].follows or self._context.get(Lane(events[index].follows), -FRAMES - 1) >= earliest
         )
+
+
+def _newlines(stretch: bytes) -> int:
+    """How many there are: leaving them out takes a third of the time of `count`."""
+    return len(stretch) - len(stretch.replace(b"\n", b""))
 
 
 def _by_writer(streams: Mapping[str, list[silence.Stamped]]) -> Mapping[str, list[silence.Stamped]]:

@@ -20,9 +20,11 @@ from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Pre
 SAMPLE_CELLS = 64
 STRETCHES = 6  # of the file are read at least
 STRETCH_CELLS = 2  # read or passed over together, so that what belongs together stays so
-BUDGET = 6_000  # lines of frequent literals that are read, about
-LEAST, MOST = 24, 2_000  # of one literal
-LONGEST_LEAST, LONGEST_MOST = 8, 400
+BUDGET = 5_000  # lines of frequent literals that are read, about
+LEAST, MOST = 20, 2_000  # of one literal
+MORE_THAN_ENOUGH = 1.4  # so many times; half of that is still about enough
+LONGEST_BUDGET = 2_000  # of those that name the longest times
+LONGEST_LEAST, LONGEST_MOST = 8, 400  # of one literal
 LOOKED = 200  # lines of one literal, for whether they name times
 MASKS = 20_000
 LONG_LINE_BYTES = 2048
@@ -64,7 +66,7 @@ def thinning(prefilter: Prefilter, sample: Sequence[bytes], search: Search, cell
         min(highest, _level_for(hits[which] * cells / len(sample), enough))
         for which in range(len(prefilter.literals) + 1)
     )
-    longest = max(LONGEST_LEAST, min(LONGEST_MOST, BUDGET // 4 // frequent))
+    longest = max(LONGEST_LEAST, min(LONGEST_MOST, LONGEST_BUDGET // frequent))
     thinned = {which for which, level in enumerate(levels) if level}
     return Thinning(levels, longest, frozenset(thinned - prefilter.timed - _naming_times(sample, search, thinned)))
 
@@ -86,7 +88,7 @@ def _naming_times(sample: Sequence[bytes], search: Search, literals: Set[int]) -
 
 def _level_for(expected: float, enough: int) -> int:
     level = 0
-    while expected > 2 * enough:
+    while expected > MORE_THAN_ENOUGH * enough:
         level, expected = level + 1, expected / 2
     return level
 

@@ -99,12 +99,21 @@ def _lsof(link: str) -> str:
     return f"ls -l /proc/[0-9]*/fd 2>/dev/null | grep -F '{link}'"
 
 
+# What takes in orphans; in a container pid 1 may be the client itself.
+_INITS = frozenset(
+    {"systemd", "init", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan", "runit", "launchd"}
+)
+
+
 def _parent_signs(group: Group, survey: Survey) -> Iterator[Sign]:
     row = survey.table[group.root]
     parent = survey.table.get(row.parent)
     check = f"ps -o pid,ppid,pgid,sid,args -p {row.pid}"
     if row.parent <= 1 or parent is None:
-        yield Sign("its parent is gone: it was handed to pid 1", f"pid {row.pid}", check)
+        told = "its parent is gone: it was handed to pid 1"
+        if parent is not None and parent.name not in _INITS:
+            told = f"its parent is pid 1, {parent.name}: who started it is gone, or is that"
+        yield Sign(told, f"pid {row.pid}", check)
     elif parent.start_ticks > row.start_ticks:
         yield Sign(
             f"its parent, pid {parent.pid}, is younger than itself: the number was used again", f"pid {row.pid}", check

@@ -40,6 +40,14 @@ class Identity:
     command: tuple[str, ...]
 
 
+class InterruptedEnding(Exception):  # noqa: N818 - nothing went wrong
+    """The user stopped it: no further signal was sent; what had become of each by then."""
+
+    def __init__(self, ended: tuple[Ended, ...]) -> None:
+        super().__init__("interrupted")
+        self.ended = ended
+
+
 Identify = Callable[[int], Identity | None]
 Look = Callable[[], Survey]
 
@@ -75,7 +83,10 @@ def end(
     look: Look = survey,
     patience_s: float = PATIENCE_S,
 ) -> tuple[Ended, ...]:
-    """End the orphans among these trees; what became of each process. Others are not touched whatever is asked."""
+    """End the orphans among these trees; what became of each process. Others are not touched whatever is asked.
+
+    Raises InterruptedEnding on Ctrl-C, with what was done: who got a TERM may still end by it.
+    """
     wanted = {(tree.root.pid, tree.root.start_ticks) for tree in trees if tree.kind is ProcessClass.ORPHAN}
     done: list[Ended] = []
     tried: set[tuple[int, int]] = set()
@@ -92,8 +103,22 @@ def end(
             break
         tried |= {_key(group, seen) for group in chosen}
         wires |= {link for group in chosen for link in group.core.channel.wires}
-        done += _end_groups(chosen, seen, identify, patience_s)
+        targets = [target for group in chosen for target in _targets(group, seen)]
+        try:
+            _end_all(targets, seen, identify, patience_s)
+        except KeyboardInterrupt:
+            raise InterruptedEnding((*done, *(_interrupted(target) for target in targets))) from None
+        done += [target.ended() for target in targets]
     return tuple(done)
+
+
+def _interrupted(target: _Target) -> Ended:
+    if target.outcome is None and identity_of(target.identity.pid) != target.identity:
+        target.outcome = _left(target)
+    if target.outcome is None:
+        told = f"interrupted: it got {target.why} and no more" if target.termed else "interrupted: it got no signal"
+        target.outcome, target.why = Outcome.KEPT, told
+    return target.ended()
 
 
 def _key(group: Group, seen: Survey) -> tuple[int, int]:
@@ -123,9 +148,8 @@ def _changed(
     return found
 
 
-def _end_groups(groups: Sequence[Group], seen: Survey, identify: Identify, patience_s: float) -> list[Ended]:
+def _end_all(targets: Sequence[_Target], seen: Survey, identify: Identify, patience_s: float) -> None:
     """TERM to everybody, leaves first; a wait; KILL to who is left and still the same."""
-    targets = [target for group in groups for target in _targets(group, seen)]
     try:
         for target in targets:
             _signal(target, signal.SIGTERM, seen, identify)
@@ -138,7 +162,6 @@ def _end_groups(groups: Sequence[Group], seen: Survey, identify: Identify, patie
         for target in targets:
             if target.descriptor is not None:
                 os.close(target.descriptor)
-    return [target.ended() for target in targets]
 
 
 def _targets(group: Group, seen: Survey) -> list[_Target]:

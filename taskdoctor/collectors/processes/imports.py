@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,11 @@ MOST_LEVELS = 8  # of folders, upwards
 _SETTINGS_BYTES = 256 * 1024
 _KNOWN = sys.stdlib_module_names | {"mcp", "fastmcp"}
 _REQUIRES = re.compile(r"(?mi)^Requires-Dist:\s*(?:mcp|fastmcp)\b")
+_PLAIN_IMPORT = re.compile(
+    r"(?m)^[ \t]{0,40}(?:from[ \t]{1,4}(\.{0,8})([\w.]{0,200})[ \t]{1,4}import[ \t]{1,4}\(?([\w., \t]{0,400})|"
+    r"import[ \t]{1,4}([\w., \t]{1,400}))"
+)
+_INSTALLED = re.compile(r"(?P<site>.*/(?:site|dist)-packages)/(?P<package>\w+)")
 _MAPPED = re.compile(r"(?m)^MAPPING[^{\n]*\{(?P<pairs>[^}\n]*)\}")
 _PAIR = re.compile(r"'([\w.]+)'\s*:\s*'([^']+)'")
 
@@ -33,10 +39,15 @@ _ENDINGS = (".js", ".ts", ".mjs", ".cjs", ".tsx", "/index.js", "/index.ts", "/in
 # --- Python -----------------------------------------------------------------------------------------------------
 
 
-def find_module(path: str, one: Imported, sites: Sequence[str] = ()) -> str | None:
+def find_module(path: str, one: Imported, sites: tuple[str, ...] = ()) -> str | None:
     """The file of a module, as a script imports it; `sites`: where its interpreter has packages."""
+    return _found(os.path.dirname(path), one, sites)  # noqa: PTH120 - many thousand times
+
+
+@lru_cache(maxsize=16_384)
+def _found(home: str, one: Imported, sites: tuple[str, ...]) -> str | None:
     parts = one.module.split(".") if one.module else []
-    folder = Path(path).parent
+    folder = Path(home)
     if one.dots:
         for _ in range(one.dots - 1):
             folder = folder.parent
@@ -46,9 +57,23 @@ def find_module(path: str, one: Imported, sites: Sequence[str] = ()) -> str | No
     near = (_file(Path(root), parts) for root in _roots(str(folder)))
     found = next((file for file in near if file is not None), None)
     if found is not None:
-        return found
+        return found if not is_foreign(found) else None
     homes = (home for site in sites if _needs_mcp(site, parts[0]) for home in homes_of(site))
     return next((file for home in homes if (file := _file(Path(home), parts)) is not None), None)
+
+
+def plain_imports(text: str) -> list[Imported]:
+    """The imports of a script, told by its lines alone: quick, and good enough to ask what is worth parsing."""
+    found: list[Imported] = []
+    for dots, module, names, plain in _PLAIN_IMPORT.findall(text)[: 4 * MOST_IMPORTS]:
+        if plain:
+            found += [Imported(0, name.split()[0]) for name in plain.split(",") if name.strip()]
+            continue
+        prefix = f"{module}." if module else ""
+        found.append(Imported(len(dots), module))
+        words = [name.split()[0] for name in names.split(",") if name.strip()]
+        found += [Imported(len(dots), f"{prefix}{word}") for word in words]
+    return found
 
 
 def main_of(root: str, module: str) -> str | None:
@@ -85,13 +110,14 @@ def _roots(folder: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(each) for each in found))
 
 
-def site_folders(environment: Path) -> list[Path]:
+@lru_cache(maxsize=256)
+def site_folders(environment: Path) -> tuple[Path, ...]:
     """The folders of packages of an environment or of an interpreter."""
     try:
         found = sorted(environment.glob("lib/python3*/site-packages"))[:2]
-        return found + sorted(environment.glob("lib/python3*/dist-packages"))[:2]
+        return (*found, *sorted(environment.glob("lib/python3*/dist-packages"))[:2])
     except OSError:
-        return []
+        return ()
 
 
 @lru_cache(maxsize=256)
@@ -111,13 +137,21 @@ def homes_of(site: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def is_foreign(path: str) -> bool:
+    """Whether a file belongs to an installed package that needs no SDK of MCP, and so is not worth following."""
+    inside = _INSTALLED.match(path)
+    return inside is not None and _needs_mcp(inside["site"], inside["package"]) is False
+
+
 @lru_cache(maxsize=1024)
-def _needs_mcp(site: str, package: str) -> bool:
+def _needs_mcp(site: str, package: str) -> bool | None:
+    """What an installed package says that it requires; None: there is no such record."""
     try:
-        listed = [*Path(site).glob(f"{package}-*.dist-info/METADATA")]
-        return any(_REQUIRES.search(path.read_text(encoding="utf-8", errors="replace")) for path in listed[:2])
+        listed = [*Path(site).glob(f"{package.lstrip('_')}-*.dist-info/METADATA")][:2]
+        told = [_REQUIRES.search(path.read_text(encoding="utf-8", errors="replace")) for path in listed]
     except (OSError, ValueError):
-        return False
+        return None
+    return any(match is not None for match in told) if told else None
 
 
 # --- JavaScript -------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from taskdoctor.collectors.processes.imports import find_module, javascript_imports
+from taskdoctor.collectors.processes.imports import find_module, is_foreign, javascript_imports, plain_imports
 from taskdoctor.collectors.processes.python_source import Script, answers, read_python
 from taskdoctor.collectors.processes.reach import Reach
 
@@ -39,6 +39,7 @@ _JS_GUARD = re.compile(
     r"require\.main\s*={2,3}\s*module|import\.meta\.main\b|import\.meta\.(?:url|filename|path)\)?\s*={2,3}|"
     r"={2,3}\s*(?:fileURLToPath\()?\s*import\.meta\.(?:url|filename|path)|={2,3}\s*process\.argv\[1\]"
 )
+_SAYS_MCP = re.compile(r"(?i)\bmcp|mcp\b|tools/list")
 # Of what a bundler leaves of the SDKs, however short it makes the names.
 _BUNDLED_SERVER = re.compile(rb"StdioServerTransport already started|\bclass StdioServerTransport\b")
 _BUNDLED_CLIENT = re.compile(rb"StdioClientTransport already started|\bclass StdioClientTransport\b")
@@ -83,6 +84,8 @@ def _followed(path: str, owner: int | None, sites: tuple[str, ...], changed_ns: 
     found = judge_text(text, real)
     if found.serves or found.by_hand or found.connects:
         return found
+    if is_foreign(real):
+        return found
     if _is_javascript(text, real):
         return _bundled(real, owner, found) if size > MOST_BYTES else _javascript_beside(text, real, owner, found)
     return _python_beside(real, owner, sites, found)
@@ -96,11 +99,29 @@ def _python_beside(
     def read(file: str) -> Script | None:
         return read_python(code) if code is not None and file == path else _script(file, owner)
 
+    if not _mentioned(code or _text(path, owner) or "", path, owner, sites):
+        return first
     reach = Reach(path, read, lambda file, one: find_module(file, one, sites))
     started = reach.start()
     if started is not None:
         return _of_script(*started)
     return replace(_of_script(*reach.builds), loose=True) if reach.builds is not None else first
+
+
+def _mentioned(text: str, path: str, owner: int | None, sites: tuple[str, ...]) -> bool:
+    """Whether any of the files near a script says MCP at all: most do not, and need not be parsed."""
+    waiting = [(text, path)]
+    seen = {path}
+    while waiting:
+        at, home = waiting.pop(0)
+        if _SAYS_MCP.search(at) is not None:
+            return True
+        for one in plain_imports(at):
+            file = find_module(home, one, sites)
+            if file is not None and file not in seen and len(seen) <= 2 * MOST_FILES:
+                seen.add(file)
+                waiting.append((_text(file, owner) or "", file))
+    return False
 
 
 def _script(path: str, owner: int | None) -> Script | None:

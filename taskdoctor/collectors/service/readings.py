@@ -33,7 +33,9 @@ LATE_ANSWER_S = 0.1  # the monitor answers in a tenth of this
 MUTE_SHARE = 0.6  # of a late beat
 FAULTS_PER_S = 50.0
 BUSY_SHARE, IDLE_SHARE = 0.5, 0.25
-STARVED_RATIO = 1.5  # of time in the queue to time on the CPU
+LONG_WORK_S = 0.2  # of computing, which is a stall by itself
+MANY_FAULTS_PER_S, FAULTING_SHARE = 500.0, 0.75  # of the CPU at most, which faults use as well
+STARVED_SHARE, STARVED_RATIO = 0.65, 2.5  # of time in the queue, to the whole and to time on the CPU
 QUEUED_SHARE, THROTTLED_SHARE = 0.3, 0.3
 ASLEEP_S = 0.5  # by which the boot clock runs ahead of the monotonic one
 STOOD_STILL_S = 0.8  # without a look of ours, of which ten a second are due
@@ -236,13 +238,25 @@ def _held(
 
 
 def _queued(held: Held, counters: Sequence[Counters]) -> Held:
-    """Work that stood in the queue for a CPU for far longer than it computed: it was starved, not long."""
+    """Work that stood in the queue for a CPU for far longer than it computed, and would have been short alone."""
     queued_s = _risen(counters, held.start_s, held.end_s, "run_queue_s") or 0.0
     worked_s = (held.cpu_share or 0.0) * held.seconds
-    if held.lane is not Lane.COMPUTING or queued_s < max(BUSY_SHARE * held.seconds, STARVED_RATIO * worked_s):
-        return held
+    starved = queued_s >= max(STARVED_SHARE * held.seconds, STARVED_RATIO * worked_s) and worked_s < LONG_WORK_S
+    if held.lane is not Lane.COMPUTING or not starved:
+        return _faulted(held, counters)
     label = f"runnable, but other work had the CPU; in {held.label}"
     return replace(held, reading=Reading.NOT_SCHEDULED, lane=Lane.NOT_SCHEDULED, label=label)
+
+
+def _faulted(held: Held, counters: Sequence[Counters]) -> Held:
+    """A line that reads memory again and again from the disk: it neither computes nor waits for anybody."""
+    rate = (_risen(counters, held.start_s, held.end_s, "major_faults") or 0.0) / held.seconds
+    waits = held.lane is Lane.BLOCKING and rate >= FAULTS_PER_S
+    works = held.lane is Lane.COMPUTING and rate >= MANY_FAULTS_PER_S and (held.cpu_share or 0.0) <= FAULTING_SHARE
+    if not waits and not works:
+        return held
+    label = f"pages read back from disk, in {held.label}"
+    return replace(held, reading=Reading.NOT_SCHEDULED, lane=Lane.MEMORY, label=label)
 
 
 def _middle(first_s: float, second_s: float) -> float:
@@ -255,10 +269,16 @@ def _leaf(sample: StackSample) -> tuple[str, int]:
 
 
 def _wanted(share: float | None, counters: Sequence[Counters], start_s: float, end_s: float) -> float | None:
-    """The share of CPU that the loop's thread used or stood in the queue for: on a full machine it gets less."""
+    """The share of CPU that the loop's thread used or stood in the queue for: on a full machine it gets less.
+
+    There it also waits for the interpreter, which another thread has that stands in the queue itself.
+    """
     if share is None:
         return None
     queued_s = _risen(counters, start_s, end_s, "run_queue_s") or 0.0
+    pressed_s = _risen(counters, start_s, end_s, "cpu_pressure_s") or 0.0
+    if share >= IDLE_SHARE and pressed_s >= BUSY_SHARE * (end_s - start_s):
+        return 1.0
     return min(1.0, share + queued_s / (end_s - start_s))
 
 
