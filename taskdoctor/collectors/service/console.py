@@ -233,5 +233,4 @@ class ConsoleHolder:
         return console
 
 
-# `help` is a command at the prompt too, should the console be over: an unknown one has it import what it looks for.
-TIDIED = b"help and " + _statement(TIDY, "", "").encode("ascii")
+TIDIED = _statement(TIDY, "", "").encode("ascii")
