@@ -103,4 +103,6 @@ def _unreachable(address: Address, reason: OSError) -> GoneError:
     if isinstance(reason, TimeoutError):
         hint = "A firewall may drop it, or the host is down. aiomonitor listens on 127.0.0.1 unless told otherwise."
         return GoneError(f"{address}: no answer to the connection", hint=hint)
+    if isinstance(reason, ConnectionResetError | ConnectionAbortedError):
+        return GoneError(f"{address}: it closed the connection as soon as there was one")
     return GoneError(f"{address}: {reason.strerror or reason}")
