@@ -48,6 +48,7 @@ def runs(folder: Path) -> dict[str, subprocess.CompletedProcess[str]]:
         return {name: each.result() for name, each in made.items()}
 
 
+@pytest.mark.long
 def test_verdict_and_truth_agree(runs: dict[str, subprocess.CompletedProcess[str]]) -> None:
     run = runs["blocking"]
     assert run.returncode in {1, 4}
@@ -56,6 +57,7 @@ def test_verdict_and_truth_agree(runs: dict[str, subprocess.CompletedProcess[str
     assert "Traceback" not in run.stdout + run.stderr
 
 
+@pytest.mark.long
 def test_document_stands_alone_on_stdout(runs: dict[str, subprocess.CompletedProcess[str]]) -> None:
     run = runs["none"]
     document: dict[str, Any] = json.loads(run.stdout)
@@ -65,6 +67,7 @@ def test_document_stands_alone_on_stdout(runs: dict[str, subprocess.CompletedPro
     assert "no fault" in run.stderr
 
 
+@pytest.mark.long
 def test_nothing_is_left_behind(runs: dict[str, subprocess.CompletedProcess[str]], folder: Path) -> None:
     assert runs
     assert _left_behind(folder) == []
