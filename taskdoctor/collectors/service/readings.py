@@ -336,8 +336,8 @@ def _by_beats(watched: Watched, silences: Sequence[tuple[float, float]]) -> Iter
             lane, reading = _lane_of(samples, stack, _wanted(share, watched.counters, start_s, end_s), state)
             held = Held(start_s, end_s, reading, lane, stack, _call(stack), state, share)
             yield _queued(held, watched.counters)
-        else:
-            yield Held(start_s, end_s, Reading.UNKNOWN, Lane.LOOP_HELD, (), "event loop", "", share)
+        else:  # nobody was caught on the loop: it may not have had the CPU, nor who looks
+            yield _reading_of_mute(start_s, end_s, share, watched)
 
 
 def _after_the_call(samples: Sequence[StackSample]) -> Stack:
