@@ -18,6 +18,7 @@ WORK = re.compile(
     r"(?i)encod|decod|hash|render|parse|token|compress|resiz|embed|scor|rank|sort|summar|matri|comput|calc|crypt"
     r"|templat|seriali|infer|predict|transform|aggregat|digest|thumbnail|transcod"
 )
+NOBODY = "live-unknown"  # a watch saw the loop late, and nothing on it
 BUSY_SHARE = 0.7  # CPU seconds per held second: at least this much is computation
 SUPERVISED_S = 30.0  # the usual patience of a process manager
 IDLE_SHARE = 0.3  # at most this much is waiting
@@ -64,6 +65,8 @@ def _busy(event: Event) -> bool:
 
 
 def _idle(event: Event) -> bool:
+    if event.kind == NOBODY:
+        return False  # a call that waits leaves the interpreter to others: a watch would have caught it
     share = _cpu_share(event)
     return share is not None and share <= IDLE_SHARE
 
