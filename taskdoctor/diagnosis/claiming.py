@@ -285,7 +285,11 @@ def beside(timeline: Timeline, cause: str, lane: Lane, *, say: str) -> tuple[Cla
 
     Inferred, and only where several have waited long. `say` has {label} {count}.
     """
-    waits = [event for event in timeline.spans.get(lane, ()) if (event.seconds or 0.0) >= BESIDE_S and event.aligned]
+    waits = [
+        event
+        for event in timeline.spans.get(lane, ())
+        if (event.seconds or 0.0) >= BESIDE_S and event.aligned and not event.kind.startswith("live-")
+    ]  # a watch sees by itself who waits
     if len(waits) < ENOUGH_BESIDE:
         return ()
     waiting = union(Interval(event.start_s, event.end_s) for event in waits)
