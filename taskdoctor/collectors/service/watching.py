@@ -32,6 +32,7 @@ POLL_EVERY_S = 1.0  # what came in between is kept inside
 COUNTERS_EVERY_S = 0.1
 SLOW_COUNTERS_EVERY = 10
 TASKS_EVERY_S = 0.25
+TASKS_PER_S = 1000.0  # a list of more comes less often: writing it takes the service's interpreter
 COST_SHARE = 0.05  # of the time that listing may take
 ANSWER_S = 1.0
 LIST_S = 20.0
@@ -236,7 +237,8 @@ class Watch:
             began_s = time.monotonic()
             try:
                 records = self._records()
-                wait_s = max(TASKS_EVERY_S, (time.monotonic() - began_s) / COST_SHARE)
+                took_s = time.monotonic() - began_s
+                wait_s = max(TASKS_EVERY_S, len(records) / TASKS_PER_S, took_s / COST_SHARE)
                 self._take(records)
             except SilentError:
                 pass
