@@ -49,6 +49,8 @@ WAIT_LANES = (Lane.EXECUTOR, Lane.LOCK, Lane.POOL, Lane.QUEUE, Lane.DNS, Lane.BA
 FAILURE_LANES = (Lane.DESCRIPTORS, Lane.POOL, Lane.DNS, Lane.LOCK, Lane.EXECUTOR, Lane.QUEUE, Lane.BACKOFF)
 WORK_LANES = (Lane.OPERATION, Lane.TEARDOWN, Lane.DISK)
 MAY_HOLD = (Lane.OPERATION, Lane.UPSTREAM, Lane.DISK, Lane.STATE)  # work that may run on the loop itself
+LIVE_CALL = "live-upstream"
+MANY_CALLS = 30  # that make a normal of their own
 TOLD = 0.2  # calls to upstream of which more lie inside of operations are told of by those
 FEW_WAITS = 4  # of fewer, none is usual
 SELDOM = 0.5  # waits logged for fewer of the operations than this are logged when they are long
@@ -71,6 +73,7 @@ def find(timeline: Timeline, *, slow_s: float | None = None) -> tuple[Stall, ...
     groups = work(timeline, slow_s=slow_s)
     late = [stall for group in groups for stall in late_operations(group) if not _explained_by_loop(stall, busy)]
     late = _without_twins([*late, *_lonely_calls(timeline, groups, busy, slow_s)])
+    late += _late_by_a_call(timeline, groups, late, busy)
     waits = list(_lonely_waits(timeline, groups, late))
     failures = list(_failures(timeline, [*loop, *late, *waits]))
     return tuple(sorted([*loop, *late, *waits, *failures], key=lambda s: (s.interval, s.kind, s.name)))
@@ -130,10 +133,11 @@ def _told_once(named: dict[tuple[Lane, str, str], list[Event]]) -> dict[tuple[La
     }
 
 
-def _work(name: str, events: Sequence[Event], slow_s: float | None) -> Work:
+def _work(name: str, events: Sequence[Event], slow_s: float | None, *, stepped: tuple[str, ...] = (LIVE_DISK,)) -> Work:
+    """`stepped`: kinds whose lengths are known in steps of their uncertainty only."""
     compared = sample(events)
     seconds = [event.seconds or 0.0 for event in compared]
-    resolution_s = min((event.uncertainty_s for event in events if event.kind == LIVE_DISK), default=0.0)
+    resolution_s = min((event.uncertainty_s for event in events if event.kind in stepped), default=0.0)
     normal_s, limit_s = late_above(_before_it_grew(compared), resolution_s=resolution_s)
     if len(compared) < ENOUGH:
         return Work(name, tuple(events), normal_s if slow_s is None else min(seconds), slow_s)
@@ -231,6 +235,35 @@ def _lonely_calls(
             for stall in late_operations(_work(name, events, slow_s)):
                 if not covered(stall.interval) and not _explained_by_loop(stall, busy):
                     yield stall
+
+
+def _late_by_a_call(
+    timeline: Timeline, groups: Sequence[Work], late: Sequence[Stall], busy: Sequence[Interval]
+) -> list[Stall]:
+    """Operations that a watch saw, whose call to a peer was late against what such calls take.
+
+    Few operations fit into a watch, and many calls: their normal is known better.
+    """
+    known = {stall.interval for stall in late}
+    found: dict[Interval, Stall] = {}
+    for (_, name), events in sorted(_groups(timeline, (Lane.UPSTREAM,)).items()):
+        if len(events) < MANY_CALLS or not all(event.kind == LIVE_CALL for event in events):
+            continue
+        for call in late_operations(_work(name, events, None, stepped=(LIVE_CALL,))):
+            whole = _around(call, groups)
+            if whole is not None and whole.interval not in known and not _explained_by_loop(whole, busy):
+                found[whole.interval] = whole
+    return list(found.values())
+
+
+def _around(call: Stall, groups: Sequence[Work]) -> Stall | None:
+    """The operation that a late call belongs to, late by as much."""
+    for group in groups:
+        for event in group.events:
+            interval = Interval(event.start_s, event.end_s)
+            if task_of(event) == call.task and _inside(call.interval, interval, slack_s=CLOCK_SLACK_S):
+                return Stall(StallKind.OPERATION, interval, call.excess_s, group.name, event.place, call.task)
+    return None
 
 
 def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Stall]) -> Iterable[Stall]:
