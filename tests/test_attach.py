@@ -168,6 +168,7 @@ def test_second_ctrl_c_ends_at_once(service: Service) -> None:
     assert code == 130
 
 
+@pytest.mark.long
 def test_killed_client_leaves_no_word_in_the_service(service: Service) -> None:
     for _ in range(2):
         process = _started(service, "-d", "60s", READ_ONLY)
@@ -176,6 +177,7 @@ def test_killed_client_leaves_no_word_in_the_service(service: Service) -> None:
     assert attach(service.address, READ_ONLY, "-d", "1s").returncode in {0, 4}
 
 
+@pytest.mark.long
 def test_stopped_service_has_its_reading() -> None:
     with running() as service:
         process = _started(service, "--json", READ_ONLY, "-d", "4s")

@@ -149,6 +149,7 @@ def _left_behind(folder: Path) -> list[object]:
 
 
 @real_run
+@pytest.mark.long
 def test_a_real_run_stalls_as_its_truth_says_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with _demo(tmp_path, "--fault", "blocking-call", "--seconds", "3") as demo:
         _, errors = demo.communicate(timeout=60)

@@ -73,6 +73,7 @@ def test_nothing_is_left_behind(runs: dict[str, subprocess.CompletedProcess[str]
     assert _left_behind(folder) == []
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_the_service_too(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [*COMMAND, "--fault", "none", "-d", "60s"]
@@ -91,6 +92,7 @@ def test_ctrl_c_ends_the_service_too(tmp_path: Path) -> None:
     assert _left_behind(tmp_path) == []
 
 
+@pytest.mark.long
 def test_early_ctrl_c_ends_the_service_too(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(

@@ -214,6 +214,7 @@ def _settled(path: Path, enough: Callable[[dict[str, Any]], bool]) -> dict[str, 
             return now
 
 
+@pytest.mark.long
 def test_no_probe_while_the_loop_does_not_turn() -> None:
     with running() as service:
         os.kill(service.process.pid, signal.SIGSTOP)
