@@ -54,11 +54,12 @@ def queued_for_threads(timeline: Timeline) -> tuple[tuple[Event, ...], tuple[Eve
         for mark in timeline.marks.get(Lane.EXECUTOR, ())
         if mark.kind == FULL_THREADS
     )
-    waits = timeline.spans.get(Lane.QUEUE, ())
-    for_threads = tuple(
-        wait for wait in waits if covered_s(Interval(wait.start_s, wait.end_s), full) >= 0.5 * (wait.seconds or 0.0) > 0
-    )
-    return for_threads, tuple(wait for wait in waits if wait not in for_threads) if for_threads else waits
+    for_threads: list[Event] = []
+    others: list[Event] = []
+    for wait in timeline.spans.get(Lane.QUEUE, ()):
+        is_covered = covered_s(Interval(wait.start_s, wait.end_s), full) >= 0.5 * (wait.seconds or 0.0) > 0
+        (for_threads if is_covered else others).append(wait)
+    return tuple(for_threads), tuple(others)
 
 
 def stepping(timeline: Timeline, lane: Lane, *, kind: str, least: float) -> tuple[Event, ...]:

@@ -16,7 +16,7 @@ from statistics import median
 
 from taskdoctor.diagnosis.robust import correlation, kendall, theil_sen
 from taskdoctor.diagnosis.timeline import held
-from taskdoctor.model import Event, Form, Gap, Interval, Lane, Place, Stall, StallKind, Timeline
+from taskdoctor.model import Event, Form, Interval, Lane, Place, StallKind, Timeline
 
 WINDOWS = 12
 ENOUGH_SAMPLES = 12
@@ -186,10 +186,11 @@ def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool
             if (event.seconds or 0.0) > 0:
                 groups[lane, event.label or event.kind].append(event)
     for gap in held(timeline.gaps):
-        groups[Lane.LOOP_HELD, "silence"].append(_silent(gap))
+        silence = Interval(gap.start_s, gap.end_s)
+        groups[Lane.LOOP_HELD, "silence"].append(_stretch(silence, Lane.LOOP_HELD, gap.place))
     for stall in timeline.stalls:
         if stall.kind is StallKind.OPERATION:  # those that were late by themselves: the others were not held up
-            groups[Lane.OPERATION, f"late {stall.name}"].append(_late(stall))
+            groups[Lane.OPERATION, f"late {stall.name}"].append(_stretch(stall.interval, Lane.OPERATION, stall.place))
     return [
         (event, seconds, strong and lane not in WORK)
         for (lane, _), events in sorted(groups.items())
@@ -197,17 +198,9 @@ def owed_to(growth: Growth, timeline: Timeline) -> list[tuple[Event, float, bool
     ]
 
 
-def _late(stall: Stall) -> Event:
-    length_s = stall.interval.seconds
-    return Event(
-        stall.interval.end_s, "late", Lane.OPERATION, Form.SPAN, stall.place, seconds=length_s, label=stall.name
-    )
-
-
-def _silent(gap: Gap) -> Event:
-    """A silence in which the loop was held, as what it is: a stretch of a certain length."""
-    length_s = gap.end_s - gap.start_s
-    return Event(gap.end_s, "silence", Lane.LOOP_HELD, Form.SPAN, gap.place, seconds=length_s, label="silence")
+def _stretch(interval: Interval, lane: Lane, place: Place) -> Event:
+    """A held silence, or an operation that was late, as what it is: something of a certain length."""
+    return Event(interval.end_s, "stretch", lane, Form.SPAN, place, seconds=interval.seconds)
 
 
 def _owed(growth: Growth, events: Sequence[Event], enough: int) -> Iterator[tuple[Event, float, bool]]:
