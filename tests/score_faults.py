@@ -1,7 +1,8 @@
 """How often the verdict is right: `python -m tests.score_faults` judges `sample_logs/`, `--seeds 3` fresh demo runs.
 
-Prints a row per log (what was injected, what the verdict said), the top-1 rate, and the reliability table: of the
-verdicts that claimed a probability, how many were right. A run of the demo takes its `--seconds` in real time.
+`--keep FOLDER` leaves the fresh logs there with their truth, `--logs FOLDER` judges them again. Prints a row per log
+(what was injected, what the verdict said), the top-1 rate, and the reliability table: of the verdicts that claimed a
+probability, how many were right. A run of the demo takes its `--seconds` in real time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,9 +53,10 @@ def labelled(folder: Path) -> Iterator[Score]:
         yield judged(folder / name, tuple(causes))
 
 
-def fresh(seeds: int, seconds: int, first: int) -> Iterator[Score]:
+def fresh(seeds: int, seconds: int, first: int, keep: Path | None) -> Iterator[Score]:
     """New runs of the demo, each fault with seeds that no sample log has."""
-    with tempfile.TemporaryDirectory() as folder:
+    with nullcontext(keep) if keep else tempfile.TemporaryDirectory() as folder:
+        truth: dict[str, list[str]] = {}
         for fault in all_faults():
             for seed in range(first, first + seeds):
                 log = Path(folder) / f"{fault.name}-{seed}.log"
@@ -62,7 +65,9 @@ def fresh(seeds: int, seconds: int, first: int) -> Iterator[Score]:
                     [*command, "--seconds", str(seconds), "--log", str(log)], capture_output=True, check=False
                 )
                 if log.exists():
-                    yield judged(log, (fault.cause,) if fault.cause else ())
+                    truth[log.name] = [fault.cause] if fault.cause else []
+                    (log.parent / "truth.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
+                    yield judged(log, tuple(truth[log.name]))
 
 
 def main() -> None:
@@ -71,9 +76,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=0, help="fresh runs of the demo, so many per fault")
     parser.add_argument("--first-seed", type=int, default=101)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--keep", type=Path, help="an empty folder for the fresh logs and their truth")
     chosen = parser.parse_args()
     scores = []
-    found = fresh(chosen.seeds, chosen.seconds, chosen.first_seed) if chosen.seeds else labelled(chosen.logs)
+    made = fresh(chosen.seeds, chosen.seconds, chosen.first_seed, chosen.keep)
+    found = made if chosen.seeds else labelled(chosen.logs)
     for score in found:
         scores.append(score)
         mark = "ok " if score.right else "-- "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 
 from taskdoctor.collectors.service.tasks import TaskRecord
-from taskdoctor.collectors.service.wire import ChannelError, Keeper, Wire
+from taskdoctor.collectors.service.wire import ChannelError, Keeper, SilentError, Wire
 
 GREETING = b"Asyncio Monitor:"
 PROMPT = b"monitor >>> "
@@ -20,13 +21,17 @@ _CREATED = re.compile(r"created at ([^>]+?:\d+)>")
 
 
 class PlainSession:
-    """One session of the old prompt; the same `command` as the newer ones."""
+    """One session of the old prompt; the same `command` as the newer ones.
+
+    The only one there is: stacks and tasks are asked through it in turn, from two threads.
+    """
 
     def __init__(self, wire: Wire, keeper: Keeper | None = None) -> None:
         wire.leave_with(GOODBYE, keeper)
         self.wire = wire
         self.greeting = ""
         self._behind = 0
+        self._turn = threading.Lock()
 
     def start(self, *, timeout_s: float = 5.0) -> None:
         self.greeting = self.wire.until(PROMPT, late_s=time.monotonic() + timeout_s).decode("utf-8", "replace")
@@ -41,6 +46,15 @@ class PlainSession:
         if not line.strip() or not line.isprintable():
             raise ChannelError("not a command for the monitor")
         late_s = time.monotonic() + timeout_s
+        if not self._turn.acquire(timeout=timeout_s):
+            raise SilentError(f"{self.wire.name} is still busy with another question")
+        try:
+            answer = self._asked(line, late_s)
+        finally:
+            self._turn.release()
+        return answer[: -len(PROMPT)].decode("utf-8", "replace").replace("\r\n", "\n")
+
+    def _asked(self, line: str, late_s: float) -> bytes:
         while self._behind:
             self.wire.until(PROMPT, late_s=late_s)
             self._behind -= 1
@@ -49,14 +63,16 @@ class PlainSession:
         self._behind += 1
         answer = self.wire.until(PROMPT, late_s=late_s)
         self._behind -= 1
-        return answer[: -len(PROMPT)].decode("utf-8", "replace").replace("\r\n", "\n")
+        return answer
 
     def close(self, *, patience_s: float = 2.0) -> None:
         self.wire.close(patience_s=patience_s)
 
 
 def parse_ps(text: str) -> list[TaskRecord]:
-    """The rows of the old `ps`: a task's repr goes on in rows whose first cell is empty."""
+    """The rows of the old `ps`: a task's repr goes on in rows whose first cell is empty. Raises ChannelError."""
+    if "| Task ID" not in text:
+        raise ChannelError("the task list was not understood")
     records: list[tuple[str, str, str]] = []
     for row in text.splitlines():
         cells = [cell.strip() for cell in row.strip().strip("|").split("|", 2)]
