@@ -10,7 +10,6 @@ could leave in it).
 from __future__ import annotations
 
 import asyncio
-import difflib  # noqa: F401 - the monitor's own parser imports it for a word it does not know: no trace of a client
 import gc
 import json
 import os

@@ -24,6 +24,9 @@ READY = b">>> "
 BANNER = b"---"
 OPENS = b"---\r\n>>> "
 DISABLED = b"console is disabled"
+# Before a statement that may come to the monitor's prompt instead: there it is a command, and prints its usage (a word
+# that is none would have the monitor import what it looks for similar ones with), and here the name of a function.
+HARMLESS = b"help and"
 OPEN_S = 5.0
 TURN_S = 15.0  # until the clients that came before us have come in
 RUN_S = 5.0
@@ -120,8 +123,9 @@ def _statement(source: str, begin: str, end: str) -> str:
 
 
 @contextlib.contextmanager
-def _alone(address: str, late_s: float) -> Iterator[None]:
-    """Nobody else on this machine opens the console of this service meanwhile; a name that dies with its process."""
+def _alone(address: str, late_s: float, keeper: Keeper | None) -> Iterator[None]:
+    """Nobody else on this machine opens the console of this service meanwhile; a name that dies with its process, or
+    when the keeper of a killed one has left the console."""
     if sys.platform != "linux":
         yield
         return
@@ -135,7 +139,11 @@ def _alone(address: str, late_s: float) -> Iterator[None]:
                 time.sleep(0.05)
             else:
                 break
+        if keeper is not None:
+            keeper.hold(name)
         yield
+        if keeper is not None:
+            keeper.let_go()
 
 
 class ConsoleHolder:
@@ -162,7 +170,7 @@ class ConsoleHolder:
         Asking the service whether one is open costs it a look at all its tasks: `may_be_open` saves that.
         Raises ChannelError when it is disabled, not to be found, or the loop of the service does not turn.
         """
-        self._turn.enter_context(_alone(str(self._address), time.monotonic() + TURN_S))
+        self._turn.enter_context(_alone(str(self._address), time.monotonic() + TURN_S, self._keeper))
         late_s = time.monotonic() + timeout_s
         joined = self._first([default])
         if joined is None and may_be_open() and self._is_taken():
@@ -201,7 +209,7 @@ class ConsoleHolder:
 
     def _begin(self, late_s: float) -> None:
         """Have the session open it. Leaving while it is not open yet would show in the service: it is waited for."""
-        self._session.wire.leave_with(b"%s\r%s" % (TIDIED, GOODBYE), self._keeper)
+        self._session.wire.leave_with(b"%s %s\r%s" % (HARMLESS, TIDIED, GOODBYE), self._keeper)
         self._session.begin("console")
         self._ours = True
         try:

@@ -7,6 +7,7 @@ that it was handed, reads what still comes, and ends.
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import socket
@@ -17,15 +18,21 @@ PATIENCE_S = 30.0  # a service that is stopped or held for longer than this is l
 ASK_EVERY_S = 1.0
 CHUNK_BYTES = 65536
 MOST_GOODBYE_BYTES = 4096
+ENTRUST, HOLD, LET_GO = b"+", b"=", b"-"  # how a message of the client begins
 
 
-def _handed_over(lifeline: socket.socket) -> list[tuple[socket.socket, bytes]]:
-    """Every socket with its latest goodbye, until the client is gone."""
+def _handed_over(lifeline: socket.socket, turns: list[socket.socket]) -> list[tuple[socket.socket, bytes]]:
+    """Every socket with its latest goodbye, until the client is gone; `turns`: what it must not lose before the end."""
     held: dict[int, tuple[socket.socket, bytes]] = {}
     while True:
         goodbye, descriptors, _, _ = socket.recv_fds(lifeline, MOST_GOODBYE_BYTES, 1)
         if not goodbye:
             return list(held.values())
+        if not goodbye.startswith(ENTRUST):
+            for turn in turns:
+                turn.close()
+            turns[:] = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+            continue
         for descriptor in descriptors:
             same = os.fstat(descriptor).st_ino
             if same in held:
@@ -53,22 +60,25 @@ def _ended(sock: socket.socket) -> bool:
 
 
 def _leave(held: list[tuple[socket.socket, bytes]]) -> None:
+    """Line by line, again and again: who closes a console at once with a line for it cuts off the answer, loudly."""
     late_s = time.monotonic() + PATIENCE_S
     asked_s = 0.0
-    while held and time.monotonic() < late_s:
+    leaving = [(sock, itertools.cycle(goodbye.splitlines(keepends=True) or [b""])) for sock, goodbye in held]
+    while leaving and time.monotonic() < late_s:
         if time.monotonic() - asked_s >= ASK_EVERY_S:
             asked_s = time.monotonic()
-            for sock, goodbye in held:
-                _say(sock, goodbye)
-        readable, _, _ = select.select([sock for sock, _ in held], [], [], ASK_EVERY_S)
+            for sock, lines in leaving:
+                _say(sock, next(lines))
+        readable, _, _ = select.select([sock for sock, _ in leaving], [], [], ASK_EVERY_S)
         done = {sock for sock in readable if _ended(sock)}
-        held = [(sock, goodbye) for sock, goodbye in held if sock not in done]
+        leaving = [(sock, lines) for sock, lines in leaving if sock not in done]
 
 
 def main(descriptor: int) -> None:
     if os.fork():
         return  # the client waits for nobody
-    held = _handed_over(socket.socket(fileno=descriptor))
+    turns: list[socket.socket] = []
+    held = _handed_over(socket.socket(fileno=descriptor), turns)
     for sock, _ in held:
         sock.setblocking(False)
     _leave(held)

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from taskdoctor.collectors.service.farewell import ENTRUST, HOLD, LET_GO
 from taskdoctor.errors import TaskdoctorError
 
 CHUNK_BYTES = 1 << 16
@@ -41,6 +42,10 @@ class Keeper(Protocol):
     """Who leaves politely when we are killed."""
 
     def entrust(self, sock: socket.socket, goodbye: bytes) -> None: ...
+
+    def hold(self, turn: socket.socket) -> None: ...
+
+    def let_go(self) -> None: ...
 
 
 class Wire:
@@ -196,9 +201,20 @@ class Farewell:
             self._start()
 
     def entrust(self, sock: socket.socket, goodbye: bytes) -> None:
+        """Have it left with this goodbye, the latest one that was told."""
+        self._tell(ENTRUST + goodbye, sock)
+
+    def hold(self, turn: socket.socket) -> None:
+        """A name that others wait for: kept until `let_go`, or until everything is left."""
+        self._tell(HOLD, turn)
+
+    def let_go(self) -> None:
+        self._tell(LET_GO)
+
+    def _tell(self, message: bytes, *sockets: socket.socket) -> None:
         if self._lifeline is not None:
             with contextlib.suppress(OSError):
-                socket.send_fds(self._lifeline, [b"+" + goodbye], [sock.fileno()])
+                socket.send_fds(self._lifeline, [message], [sock.fileno() for sock in sockets])
 
     def close(self) -> None:
         if self._lifeline is not None:
