@@ -40,6 +40,11 @@ def _handed_over(lifeline: socket.socket, turns: list[socket.socket]) -> list[tu
             held[same] = socket.socket(fileno=descriptor), goodbye[1:]
 
 
+def _parts(goodbye: bytes) -> list[bytes]:
+    """Its lines, and after a whole one for a reader of lines the end of what we say: that is all it waits for."""
+    return goodbye.splitlines(keepends=True) + [b""] * (not goodbye or goodbye.endswith(b"\n"))
+
+
 def _say(sock: socket.socket, goodbye: bytes) -> None:
     try:
         if goodbye:
@@ -60,18 +65,18 @@ def _ended(sock: socket.socket) -> bool:
 
 
 def _leave(held: list[tuple[socket.socket, bytes]]) -> None:
-    """Line by line, again and again: who closes a console at once with a line for it cuts off the answer, loudly."""
+    """Part by part, again and again: who closes a console at once with a line for it cuts off the answer, loudly."""
     late_s = time.monotonic() + PATIENCE_S
     asked_s = 0.0
-    leaving = [(sock, itertools.cycle(goodbye.splitlines(keepends=True) or [b""])) for sock, goodbye in held]
+    leaving = [(sock, itertools.cycle(_parts(goodbye))) for sock, goodbye in held]
     while leaving and time.monotonic() < late_s:
         if time.monotonic() - asked_s >= ASK_EVERY_S:
             asked_s = time.monotonic()
-            for sock, lines in leaving:
-                _say(sock, next(lines))
+            for sock, parts in leaving:
+                _say(sock, next(parts))
         readable, _, _ = select.select([sock for sock, _ in leaving], [], [], ASK_EVERY_S)
         done = {sock for sock in readable if _ended(sock)}
-        leaving = [(sock, lines) for sock, lines in leaving if sock not in done]
+        leaving = [(sock, parts) for sock, parts in leaving if sock not in done]
 
 
 def main(descriptor: int) -> None:
