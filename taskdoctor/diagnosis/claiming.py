@@ -102,9 +102,12 @@ def _lost(events: Sequence[Event], busy: Sequence[Interval], *, whole: bool) -> 
 
 
 def _normals(events: Sequence[Event], busy: Sequence[Interval]) -> dict[tuple[str, str], float]:
-    """How long each kind of wait takes when nothing is late: the median outside of stalls, where there are enough."""
+    """How long each kind of wait takes when nothing is late: the median outside of stalls, where there are enough. Of a
+    back-off none of it is: that nothing was late by some only says that nobody waited for them."""
     calm: dict[tuple[str, str], list[float]] = defaultdict(list)
     for event in sample(events):
+        if event.lane is Lane.BACKOFF:
+            continue
         if covered_s(Interval(event.start_s, event.end_s), busy) < 0.5 * (event.seconds or 0.0):
             calm[event.kind, event.label].append(event.seconds or 0.0)
     normals = {name: median(lengths) for name, lengths in calm.items() if len(lengths) >= ENOUGH_NORMAL}

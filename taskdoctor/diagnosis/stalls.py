@@ -53,6 +53,7 @@ LIVE_CALL = "live-upstream"
 MANY_CALLS = 30  # that make a normal of their own
 TOLD = 0.2  # calls to upstream of which more lie inside of operations are told of by those
 FEW_WAITS = 4  # of fewer, none is usual
+TELLING = 2.0  # operations for each refusal of an upstream
 SELDOM = 0.5  # waits logged for fewer of the operations than this are logged when they are long
 
 
@@ -75,7 +76,7 @@ def find(timeline: Timeline, *, slow_s: float | None = None) -> tuple[Stall, ...
     late = _without_twins([*late, *_lonely_calls(timeline, groups, busy, slow_s)])
     late += _late_by_a_call(timeline, groups, late, busy)
     waits = list(_lonely_waits(timeline, groups, late))
-    failures = list(_failures(timeline, [*loop, *late, *waits]))
+    failures = list(_failures(timeline, [*loop, *late, *waits], told=_would_tell(timeline, groups)))
     return tuple(sorted([*loop, *late, *waits, *failures], key=lambda s: (s.interval, s.kind, s.name)))
 
 
@@ -275,6 +276,8 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
     covered = _Covers([Interval(event.start_s, event.end_s) for group in groups for event in group.events])
     most = max((len(group.events) for group in groups), default=0)
     for lane in WAIT_LANES:
+        if lane is Lane.BACKOFF and _would_tell(timeline, groups):
+            continue
         events = timeline.spans.get(lane, ())
         usual_s = (
             quantile(sorted(event.seconds or 0.0 for event in events), 0.2)
@@ -292,6 +295,15 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
             if length_s >= max(WAIT_S, ratio * usual_s) and not known(interval):
                 name = f"waiting ({lane.value})"
                 yield Stall(StallKind.OPERATION, interval, length_s - usual_s, name, event.place, task_of(event))
+
+
+def _would_tell(timeline: Timeline, groups: Sequence[Work]) -> bool:
+    """Whether operations tell how long they take, more often than an upstream refuses: who waits is late there too.
+    Not where a known client library says that it waits: what it waits for is not always an operation that is logged."""
+    known = [group for group in groups if group.limit_s is not None and group.events[0].lane is Lane.OPERATION]
+    refusals = [*timeline.spans.get(Lane.BACKOFF, ()), *timeline.marks.get(Lane.BACKOFF, ())]
+    by_strangers = all(event.kind.startswith(("generic-", "measured-")) for event in refusals)
+    return by_strangers and max((len(group.events) for group in known), default=0) >= TELLING * len(refusals)
 
 
 def _only_long_ones(lane: Lane, events: Sequence[Event]) -> bool:
@@ -318,12 +330,13 @@ class _Covers:
         return before >= 0 and self._ends[before] >= wait.end_s - CLOCK_SLACK_S
 
 
-def _failures(timeline: Timeline, known: Sequence[Stall]) -> Iterable[Stall]:
-    """Repeated failures that name their cause, where nothing else tells how late the service was."""
+def _failures(timeline: Timeline, known: Sequence[Stall], *, told: bool) -> Iterable[Stall]:
+    """Repeated failures that name their cause, where nothing else tells how late the service was. `told`: operations
+    do, so that a refusal that made none of them late made nobody wait."""
     late = union(Interval(stall.interval.start_s - 1.0, stall.interval.end_s + 1.0) for stall in known)
     for lane in FAILURE_LANES:
         marks = timeline.marks.get(lane, ())
-        if len(marks) < REPEATED:
+        if len(marks) < REPEATED or (lane is Lane.BACKOFF and told):
             continue
         clusters = union(Interval(mark.at_s - FAILURE_S, mark.at_s) for mark in marks)
         for interval in clusters:

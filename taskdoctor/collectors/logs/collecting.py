@@ -25,6 +25,7 @@ from taskdoctor.collectors.logs.prefilter import Prefilter, literals_of, rare_st
 from taskdoctor.collectors.logs.prefix import LineParser, recognise
 from taskdoctor.collectors.logs.reading import CELL_BYTES, Block, Reading, blocks, open_input
 from taskdoctor.collectors.logs.scanning import WRITTEN_LATE, Lie, Scanner, Window
+from taskdoctor.collectors.logs.steps import ALL as ALL_STEPS
 from taskdoctor.collectors.logs.subjects import ALL as ALL_SUBJECTS
 from taskdoctor.collectors.logs.subjects import Subject
 from taskdoctor.collectors.logs.thinning import SAMPLE_CELLS, thinning
@@ -291,6 +292,7 @@ def snapshot(whole: Partial, inputs: Sequence[Input], events: Sequence[LogEvent]
     before = _lines_before(whole.edges)
     kinds: dict[str, LogEvent | Subject] = {
         **ALL_SUBJECTS,
+        **ALL_STEPS,
         **{event.kind: event for event in (WRITTEN_LATE, *events)},
     }
     names = [one.name for one in inputs]

@@ -167,7 +167,7 @@ _UNITS_S = (
 )
 _UNIT_S = {name: factor for names, factor in _UNITS_S for name in names}
 _LENGTH = re.compile(
-    r"\s*(\d[\d,]{0,14}(?:\.\d{1,12})?|\.\d{1,12})\s?([A-Za-zµμ]{1,12}|[а-я]{1,6}|ミリ秒|[\u4e00-\u9fff]{1,2})[\s,]?"
+    r"\s*(\d[\d,]{0,14}(?:\.\d{1,18})?|\.\d{1,18})\s?([A-Za-zµμ]{1,12}|[а-я]{1,6}|ミリ秒|[\u4e00-\u9fff]{1,2})[\s,]?"
 )
 _CLOCK = re.compile(r"(?:(?:(\d{1,4}) days?, )?(\d{1,4}):)?(\d{1,2}):(\d\d(?:\.\d{1,9})?)")
 _SIZE = re.compile(r"\s*([\d,]{1,18}(?:\.\d{1,6})?)\s?([kKMGT]?)(i?)([bB]?)")
@@ -319,6 +319,10 @@ FOREIGN_TEXT = re.compile(
     r"|^(?:\[[\w-]{1,24}\] ){0,2}[\w.-]{1,16}(?P<sign3>:) (?=(?:[Ww](?:hy|hat|ho|hen|here)|[Hh]ow|I|I'm|[Mm]y|[Pp]lease"
     r"|[Cc]an you|[Cc]ould you|[Ii]s it|[Dd]oes)\b|[^?]{1,400}\?$)"
     r"|^[\w #\[\]-]{0,40}<[\w.-]{1,32}(?P<sign4>>) (?=[A-Za-z])"
+    # ... or anything else, then what no program says of itself
+    r"|[\w)\]](?P<sign6>:) (?=(?:[Mm]y|I|I'm|[Ww](?:hy|hat(?:'s)?|ho|hen) (?:is|are|does|do|did|can|should|in|the)"
+    r"|[Hh]ow (?:do|does|can|to|many|much|is)|[Cc]an (?:you|I)|[Cc]ould you|[Dd]o you|[Ii]s (?:it|the|there)"
+    r"|[Pp]lease|[Tt]ell me|[Gg]ive me|[Ee]xplain) [a-z])"
     r"|(?P<triple>'''|\"\"\")"
     r"|(?P<quote>[\"“「『])(?=(?:[^\s\"“”]{1,30} ){4})"
     r"|(?<![\w(=\[{,])(?<!\d, )(?P<single>')(?=(?:[^\s']{1,30} ){2})",

@@ -69,12 +69,15 @@ _IDS = re.compile(
     r"(?<![\w.-])(?:[0-9]+[a-f]|[a-f]+[0-9])[0-9a-f]{2,}(?!\w)|(?<=[A-Za-z_])[0-9]{3,}|(?<=[A-Za-z]-)[0-9]{3,}"
 )
 _RUN = re.compile(r"(?<![A-Za-z_0-9])(?<![A-Za-z]-)[0-9]+")
-_LIMITED = re.compile(r"(?:^|HTTP|status|code|error|got|returned|[=:])\W{0,3}429\b|\b429 (?:Too|from|by|on|received)")
+_LIMITED = re.compile(
+    r"(?:^|HTTP|status|code|error|got|returned|said|(?:upstream|provider|llm|api|resp|response|answer|result)[=:])"
+    r"\W{0,3}429\b|\b429 (?:Too|from|by|on|received)"
+)
 
-_NUMBER = r"[0-9][0-9,]{0,14}(?:\.[0-9]{1,9})?"
+_NUMBER = r"[0-9][0-9,]{0,14}(?:\.[0-9]{1,18})?"
 # `key=12.3`, `"key": "12.3 s"`, `key: 12 ms`, `忙=1/4`, `len(key())=12`
 _KEYED = re.compile(
-    r"(?P<key>[^\W\d][\w.-]{0,48})[()]{0,3}[\"']?\s?[=:：]\s?[\"']?"
+    r"(?<![0-9.])(?P<key>[^\W\d][\w.-]{0,48})[()]{0,3}[\"']?\s?[=:：]\s?[\"']?"
     rf"(?P<number>{_NUMBER})(?:/(?P<of>[0-9]{{1,9}}))?(?:\s?(?P<unit>{_UNIT})(?!\s?[=:]))?(?![\w.:%-]|/[0-9]|\s?%)"
 )
 _FREE = re.compile(
@@ -178,6 +181,8 @@ _PURPOSE = re.compile(
 _WAITING = re.compile(r"(?<![a-z])(?:pending|waiting|unsent|buffered|in[ _]line)|积压|待处理")
 _AGE_KEY = re.compile(r"(?:^|_)(?:age|oldest)(?:_|$)")
 _NAMES = re.compile(r"\b(?:server|tool|tool_name|model|host|peer|provider|endpoint)[\"']?[=:]\s?[\"']?([\w./:-]{1,40})")
+_AN_ID = re.compile(r"\[[^\[\]]*[0-9][^\[\]]*\]")  # `task[8f3a]`, and what is named is a task
+_HOST = re.compile(r"\bhttps?://(?:[^\s/@]{1,60}@)?([A-Za-z0-9.-]{1,60})")
 _THREAD_WORDS = re.compile(r"thread|worker|executor|线程")
 _IN_USE = re.compile(r"busy|in[ _]use|used|full|active|checked|exhaust|忙|占用|满")
 
@@ -482,7 +487,8 @@ def _label(subject: Subject, number: Number, text: str) -> str:
     if subject is OPERATION:
         return _operation(number, text)
     if subject.lane is Lane.UPSTREAM:
-        return f"{subject.label} {'/'.join(_NAMES.findall(text)[:2])}".strip()
+        names = _NAMES.findall(text)[:2] or _HOST.findall(text)[:1]
+        return f"{subject.label} {'/'.join(names)}".strip()
     return number.key if subject.form is Form.LEVEL else subject.label
 
 
@@ -494,6 +500,6 @@ def _operation(number: Number, text: str) -> str:
     head = text[: number.start]
     first_pair = re.search(r"\s[\w.]{1,40}[=:]\s?\S*", head)
     words = head[: first_pair.start()] if first_pair is not None and first_pair.start() > 3 else head
-    words = " ".join(word for word in words.split() if not any(map(str.isdigit, word)))
+    words = " ".join(word for word in _AN_ID.sub(" ", words).split() if not any(map(str.isdigit, word)))
     key = "" if not number.key or _MEASURE_KEY.match(number.key) else f" {number.key}"
     return (normalised(words)[:LABEL_CHARS].strip(" :=-") + key) or number.key or "operation"

@@ -22,6 +22,7 @@ from taskdoctor.collectors.logs.partial import Edge, Glanced, Noted, Partial, Qu
 from taskdoctor.collectors.logs.prefilter import LITERAL_BITS, LITERAL_MASK, Prefilter, Search
 from taskdoctor.collectors.logs.prefix import Line, LineParser, dateless
 from taskdoctor.collectors.logs.stamps import DAY_S
+from taskdoctor.collectors.logs.steps import Step, Steps
 from taskdoctor.collectors.logs.thinning import Lengths, Thinning, everything, stretch_of
 from taskdoctor.model import Form, Lane
 
@@ -101,6 +102,7 @@ class Scanner:
         self._wanted: dict[tuple[int, ...], tuple[int, ...]] = {}  # events that literals announce together
         self._aside: list[Seen] | None = None  # where events go while a line is only glanced at
         self._streams: dict[str, list[silence.Stamped]] = defaultdict(list)
+        self._steps: Steps | None = Steps()  # None in a big log, which is not read line by line
         self._pending = ""  # what a container runtime cut off and continues in the next line
         self._context: dict[str, int] = {}  # lane of a recent event -> its line: frames of a stack follow it
 
@@ -144,6 +146,8 @@ class Scanner:
         partial.edges.append(Edge(self._file, self._piece, self._lines, self._bytes, self._first_s, self._latest_s))
         for worker, stream in sorted(_by_writer(self._streams).items()):
             self._read_silences(worker, stream, partial)
+        for step in self._steps.found() if self._steps is not None else ():
+            self._keep_step(step, partial)
         partial.trim()
         return partial
 
@@ -182,7 +186,11 @@ class Scanner:
         if line.at_s is not None:
             self._keep_for_silence(line, message)
         wanted = self._prefilter.in_line(message.encode("utf-8", "replace")) if announced is None else announced
-        self._emit(line, message, at_s, wanted)
+        told = self._emit(line, message, at_s, wanted)
+        if line.at_s is not None and self._steps is not None:
+            self._steps.add(
+                line.at_s, self._lines, message, told=told, worker=line.worker, resolution_s=line.resolution_s
+            )
 
     def _dated(self, line: Line) -> Line:
         """A time of day on the day that the lines before it have come to: the clock going far back is midnight."""
@@ -236,6 +244,7 @@ class Scanner:
     def scan_candidates(self, data: bytearray, start: int, end: int, cell: int) -> None:
         """Only lines with a literal; silences where the block's stamps leave room for one."""
         block = bytes(memoryview(data)[start:end])
+        self._steps = None
         self._bytes += len(block)
         self._context.clear()  # each block for itself, so that it does not matter who scans the one before
         self._stretch = stretch_of(cell)
@@ -398,6 +407,27 @@ class Scanner:
 
     # --- both -------------------------------------------------------------------------------------------------
 
+    def _keep_step(self, step: Step, partial: Partial) -> None:
+        partial.add(
+            Seen(
+                at_s=step.end_s,
+                file=self._file,
+                piece=self._piece,
+                line=step.line,
+                kind=step.subject.kind,
+                seconds=step.seconds,
+                value=None,
+                key="",
+                label=step.label,
+                site="",
+                cpu_s=None,
+                worker=step.worker,
+                aligned=True,
+                resolution_s=step.resolution_s,
+                stretch=stretch_at(step.end_s),
+            )
+        )
+
     def _read_silences(self, worker: str, stream: list[silence.Stamped], partial: Partial) -> None:
         file = self._file
         resolution_s = partial.resolution_of(file) or 0.001
@@ -428,19 +458,27 @@ class Scanner:
                 )
             )
 
-    def _emit(self, line: Line, message: str, at_s: float | None, announced: Iterable[int]) -> None:
-        """Keep what the line says: what is known of it, else the numbers of a stranger's line with their subjects."""
+    def _emit(self, line: Line, message: str, at_s: float | None, announced: Iterable[int]) -> bool:
+        """Keep what the line says: what is known of it, else the numbers of a stranger's line with their subjects.
+
+        Whether it tells by itself how long something took.
+        """
         prefilter = self._prefilter
         wanted = self._in_context(sorted({*announced, *prefilter.every_line}))
         found = matching(message, [prefilter.events[index] for index in wanted]) if wanted else []
+        told = any(event.form is Form.CLOSE for event, _ in found)
         for event, match in found:
             self._context[event.lane] = self._lines
-            self._keep(event.kind, extract(event, match), line.worker, at_s, line.resolution_s)
+            fields = extract(event, match)
+            told |= fields.seconds is not None
+            self._keep(event.kind, fields, line.worker, at_s, line.resolution_s)
         if HINT.search(message) is not None and all(event.form is Form.MARK for event, _ in found):
             for subject, fields in measured(message, line.logger):
+                told |= fields.seconds is not None
                 self._keep(subject.kind, fields, line.worker, at_s, line.resolution_s)
         if line.written_s is not None and line.at_s is not None:
             self._keep_late(line, line.written_s, line.written_s - line.at_s)
+        return told
 
     def _keep_late(self, line: Line, written_s: float, delay_s: float) -> None:
         """A line that reached the wrapper around it long after its stamp: a log handler or its pipe was blocked."""

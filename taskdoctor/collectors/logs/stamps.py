@@ -98,6 +98,8 @@ def any_date(text: bytes, reference_s: float) -> float | None:
     """A date of any of the shapes above, told by its separators."""
     if not text[:2].isdigit():
         return syslog(text, reference_s)
+    if text[:6].isdigit():
+        return compact_year(text, reference_s) if text[:8].isdigit() else compact(text, reference_s)
     if text[:4].isdigit():
         return iso(text, reference_s)
     if text[3:5].isalpha():

@@ -1,0 +1,149 @@
+"""How long things take from one of their lines to the next, where no line tells a length: `tts >` to `tts <`.
+
+What a line is about is the id that it shares with others close by: a request's, a session's, an order's. The lines of
+one id in a row are its steps. A step that takes about as long each time, and sometimes far longer, is work or a wait
+whose length nobody wrote down; one that takes any time (a person thinks) is neither. What the two lines are called says
+which lane it belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from taskdoctor.collectors.logs.subjects import LENGTHS, Subject
+from taskdoctor.model import Form, Lane
+
+MOST_LINES = 200_000
+MOST_IDS = 4  # of one line
+ENOUGH = 8  # times that a step is taken
+FEWEST_LATE = 3
+LONGEST_S = 600.0
+STEADY_RATIO = 3.5  # of the length that one in five exceeds to the one that four in five do
+QUICK_S = 0.3  # what is this quick is steady
+LATE_S, LATE_RATIO = 1.0, 3.0
+NAME_CHARS = 40
+
+_ID = re.compile(r"(?<![\w.:/-])(?=[A-Za-z_:#-]*[0-9])[A-Za-z0-9]{1,40}(?:[-_:][A-Za-z0-9]{1,40}){0,6}(?![\w.:/%-])")
+_AMOUNT = re.compile(r"[0-9]{1,2}|[0-9]+(?:ms|us|ns|s|m|h|k|K|M|G|B|kB|KB|MB|GB|x|th|st|nd|rd)|v[0-9]+|[0-9]{1,2}:.*")
+_WORDS_END = re.compile(r"[:：]\s|[\"“”「『'`{<]|(?<=[^\x00-\x7f])[：:]")
+_EVENT = re.compile(r"(?:^|\s)(?:msg|event|message)=(?:\"([^\"]{1,80})\"|(\S{1,80}))")
+_PAIR = re.compile(r"[\w.-]{1,40}=\S*")
+
+
+class Step(NamedTuple):
+    """From one line to the next about the same thing."""
+
+    end_s: float
+    line: int
+    seconds: float
+    subject: Subject
+    label: str
+    worker: str
+    resolution_s: float
+
+
+class _Said(NamedTuple):
+    """One line, as far as steps are concerned."""
+
+    at_s: float
+    line: int
+    name: str
+    ids: tuple[str, ...]
+    told: bool  # it tells a length, or closes a pair, by itself
+    worker: str
+    resolution_s: float
+
+
+def _of(lane: Lane, label: str) -> Subject:
+    return Subject(f"step-{lane.value}", lane, Form.SPAN, (), label=label, title="from one line to the next")
+
+
+_LANES: dict[Lane, str] = {
+    subject.lane: subject.label or subject.lane.value
+    for subject in LENGTHS
+    if subject.lane not in (Lane.OPERATION, Lane.BACKOFF, Lane.LOOP_HELD)
+}
+BY_LANE: dict[Lane, Subject] = {lane: _of(lane, label) for lane, label in (*_LANES.items(), (Lane.OPERATION, "step"))}
+ALL = {subject.kind: subject for subject in BY_LANE.values()}
+
+
+class Steps:
+    """Collects the lines of one log, and tells the steps that were late at times."""
+
+    def __init__(self) -> None:
+        self._said: list[_Said] = []
+
+    def add(self, at_s: float, line: int, message: str, *, told: bool, worker: str, resolution_s: float) -> None:
+        if len(self._said) >= MOST_LINES:
+            return
+        ids = tuple(dict.fromkeys(_ids(message)))[:MOST_IDS]
+        if ids:
+            self._said.append(_Said(at_s, line, name_of(message), ids, told, worker, resolution_s))
+
+    def found(self) -> Iterator[Step]:
+        """Every time that such a step was taken, the late ones among them."""
+        taken: dict[tuple[str, str], list[tuple[_Said, float]]] = defaultdict(list)
+        told: Counter[tuple[str, str]] = Counter()
+        for lines in self._by_id().values():
+            for before, after in pairwise(lines):
+                step = before.name, after.name
+                seconds = after.at_s - before.at_s
+                if before.name and after.name and 0.0 <= seconds <= LONGEST_S:
+                    taken[step].append((after, seconds))
+                    told[step] += after.told
+        for step, times in sorted(taken.items()):
+            lengths = sorted(seconds for _, seconds in times)
+            if 2 * told[step] < len(times) and _is_late_at_times(lengths, times[0][0].resolution_s):
+                subject = _subject(*step)
+                label = f"“{step[0]}” to “{step[1]}”"
+                for after, seconds in times:
+                    yield Step(after.at_s, after.line, seconds, subject, label, after.worker, after.resolution_s)
+
+    def _by_id(self) -> dict[str, list[_Said]]:
+        """Lines by what they are about: of the ids of a line, the one whose lines stand closest together."""
+        seen: dict[str, list[float]] = defaultdict(list)
+        for said in self._said:
+            for each in said.ids:
+                seen[each].append(said.at_s)
+        apart_s = {each: (times[-1] - times[0]) / (len(times) - 1) for each, times in seen.items() if len(times) > 1}
+        lines: dict[str, list[_Said]] = defaultdict(list)
+        for said in self._said:
+            known = [each for each in said.ids if each in apart_s]
+            if known:
+                lines[min(known, key=lambda each: apart_s[each])].append(said)
+        return lines
+
+
+def _ids(message: str) -> Iterator[str]:
+    return (match[0] for match in _ID.finditer(message, 0, 400) if not _AMOUNT.fullmatch(match[0]))
+
+
+def name_of(message: str) -> str:
+    """What a line tells of, in its first words, without ids, numbers, and what anybody said."""
+    event = _EVENT.search(message)
+    text = (event[1] or event[2]) if event is not None else message
+    text = _PAIR.sub(" ", text)
+    end = _WORDS_END.search(text, 1)
+    words = (text[: end.start()] if end is not None else text).split()
+    kept = (word.strip("[](),;.…") for word in words if not any(map(str.isdigit, word)))
+    return " ".join(word for word in kept if word)[:NAME_CHARS].strip()
+
+
+def _is_late_at_times(lengths: Sequence[float], resolution_s: float) -> bool:
+    """Whether a step takes about as long each time, but for a few times."""
+    if len(lengths) < ENOUGH:
+        return False
+    quick_s, slow_s = lengths[len(lengths) // 5], lengths[len(lengths) * 4 // 5]
+    steady = slow_s <= max(QUICK_S, 2 * resolution_s) or slow_s <= STEADY_RATIO * max(quick_s, resolution_s)
+    late_s = max(slow_s + max(LATE_S, 2 * resolution_s), LATE_RATIO * slow_s)
+    return steady and sum(seconds >= late_s for seconds in lengths) >= FEWEST_LATE
+
+
+def _subject(before: str, after: str) -> Subject:
+    text = f"{before} {after}".lower()
+    known = (subject.lane for subject in LENGTHS if subject.named_in(text) and subject.lane in BY_LANE)
+    return BY_LANE[next(known, Lane.OPERATION)]
