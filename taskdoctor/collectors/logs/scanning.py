@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from taskdoctor.collectors.logs import silence
@@ -186,10 +187,10 @@ class Scanner:
         if line.at_s is not None:
             self._keep_for_silence(line, message)
         wanted = self._prefilter.in_line(message.encode("utf-8", "replace")) if announced is None else announced
-        told = self._emit(line, message, at_s, wanted)
+        told_s = self._emit(line, message, at_s, wanted)
         if line.at_s is not None and self._steps is not None:
             self._steps.add(
-                line.at_s, self._lines, message, told=told, worker=line.worker, resolution_s=line.resolution_s
+                line.at_s, self._lines, message, told_s=told_s, worker=line.worker, resolution_s=line.resolution_s
             )
 
     def _dated(self, line: Line) -> Line:
@@ -458,27 +459,27 @@ class Scanner:
                 )
             )
 
-    def _emit(self, line: Line, message: str, at_s: float | None, announced: Iterable[int]) -> bool:
+    def _emit(self, line: Line, message: str, at_s: float | None, announced: Iterable[int]) -> float:
         """Keep what the line says: what is known of it, else the numbers of a stranger's line with their subjects.
 
-        Whether it tells by itself how long something took.
+        The longest time that it tells by itself; no end where it ends what another line began.
         """
         prefilter = self._prefilter
         wanted = self._in_context(sorted({*announced, *prefilter.every_line}))
         found = matching(message, [prefilter.events[index] for index in wanted]) if wanted else []
-        told = any(event.form is Form.CLOSE for event, _ in found)
+        told_s = inf if any(event.form is Form.CLOSE for event, _ in found) else 0.0
         for event, match in found:
             self._context[event.lane] = self._lines
             fields = extract(event, match)
-            told |= fields.seconds is not None
+            told_s = max(told_s, fields.seconds or 0.0)
             self._keep(event.kind, fields, line.worker, at_s, line.resolution_s)
         if HINT.search(message) is not None and all(event.form is Form.MARK for event, _ in found):
             for subject, fields in measured(message, line.logger):
-                told |= fields.seconds is not None
+                told_s = max(told_s, fields.seconds or 0.0)
                 self._keep(subject.kind, fields, line.worker, at_s, line.resolution_s)
         if line.written_s is not None and line.at_s is not None:
             self._keep_late(line, line.written_s, line.written_s - line.at_s)
-        return told
+        return told_s
 
     def _keep_late(self, line: Line, written_s: float, delay_s: float) -> None:
         """A line that reached the wrapper around it long after its stamp: a log handler or its pipe was blocked."""

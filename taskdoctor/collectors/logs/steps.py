@@ -9,9 +9,10 @@ which lane it belongs to.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 from taskdoctor.collectors.logs.subjects import LENGTHS, Subject
@@ -25,6 +26,10 @@ LONGEST_S = 600.0
 STEADY_RATIO = 3.5  # of the length that one in five exceeds to the one that four in five do
 QUICK_S = 0.3  # what is this quick is steady
 LATE_S, LATE_RATIO = 1.0, 3.0
+TOLD = 0.5  # of a step's length, from which on a client's line tells it by itself ...
+SHORTEST_S = 1e-6  # ... and any other line
+TOGETHER = 0.25  # of late ones, those next to another one; and more often than by chance
+MORE_THAN_CHANCE = 3.0
 NAME_CHARS = 40
 
 _ID = re.compile(r"(?<![\w.:/-])(?=[A-Za-z_:#-]*[0-9])[A-Za-z0-9]{1,40}(?:[-_:][A-Za-z0-9]{1,40}){0,6}(?![\w.:/%-])")
@@ -53,7 +58,7 @@ class _Said(NamedTuple):
     line: int
     name: str
     ids: tuple[str, ...]
-    told: bool  # it tells a length, or closes a pair, by itself
+    told_s: float  # the length that it tells by itself
     worker: str
     resolution_s: float
 
@@ -77,28 +82,30 @@ class Steps:
     def __init__(self) -> None:
         self._said: list[_Said] = []
 
-    def add(self, at_s: float, line: int, message: str, *, told: bool, worker: str, resolution_s: float) -> None:
+    def add(self, at_s: float, line: int, message: str, *, told_s: float, worker: str, resolution_s: float) -> None:
         if len(self._said) >= MOST_LINES:
             return
         ids = tuple(dict.fromkeys(_ids(message)))[:MOST_IDS]
         if ids:
-            self._said.append(_Said(at_s, line, name_of(message), ids, told, worker, resolution_s))
+            self._said.append(_Said(at_s, line, name_of(message), ids, told_s, worker, resolution_s))
 
     def found(self) -> Iterator[Step]:
         """Every time that such a step was taken, the late ones among them."""
         taken: dict[tuple[str, str], list[tuple[_Said, float]]] = defaultdict(list)
-        told: Counter[tuple[str, str]] = Counter()
         for lines in self._by_id().values():
             for before, after in pairwise(lines):
                 step = before.name, after.name
                 seconds = after.at_s - before.at_s
-                if before.name and after.name and 0.0 <= seconds <= LONGEST_S:
+                if "" != before.name != after.name != "" and 0.0 <= seconds <= LONGEST_S:
                     taken[step].append((after, seconds))
-                    told[step] += after.told
         for step, times in sorted(taken.items()):
-            lengths = sorted(seconds for _, seconds in times)
-            if 2 * told[step] < len(times) and _is_late_at_times(lengths, times[0][0].resolution_s):
-                subject = _subject(*step)
+            subject = _subject(*step)
+            late_s = _late_s([seconds for _, seconds in times], times[0][0].resolution_s)
+            late = [seconds >= late_s for _, seconds in sorted(times)]
+            by_client = subject.lane is Lane.CLIENT
+            told = sum(said.told_s >= (TOLD * seconds if by_client else SHORTEST_S) for said, seconds in times)
+            by_people = by_client and not _in_stretches(late)
+            if 2 * told < len(times) and sum(late) >= FEWEST_LATE and not by_people:
                 label = f"“{step[0]}” to “{step[1]}”"
                 for after, seconds in times:
                     yield Step(after.at_s, after.line, seconds, subject, label, after.worker, after.resolution_s)
@@ -133,14 +140,21 @@ def name_of(message: str) -> str:
     return " ".join(word for word in kept if word)[:NAME_CHARS].strip()
 
 
-def _is_late_at_times(lengths: Sequence[float], resolution_s: float) -> bool:
-    """Whether a step takes about as long each time, but for a few times."""
+def _late_s(seconds: Sequence[float], resolution_s: float) -> float:
+    """From where on a step is late that takes about as long most of the time; infinite for any other."""
+    lengths = sorted(seconds)
     if len(lengths) < ENOUGH:
-        return False
+        return inf
     quick_s, slow_s = lengths[len(lengths) // 5], lengths[len(lengths) * 4 // 5]
-    steady = slow_s <= max(QUICK_S, 2 * resolution_s) or slow_s <= STEADY_RATIO * max(quick_s, resolution_s)
-    late_s = max(slow_s + max(LATE_S, 2 * resolution_s), LATE_RATIO * slow_s)
-    return steady and sum(seconds >= late_s for seconds in lengths) >= FEWEST_LATE
+    if slow_s > max(QUICK_S, 2 * resolution_s, STEADY_RATIO * max(quick_s, resolution_s)):
+        return inf
+    return max(slow_s + max(LATE_S, 2 * resolution_s), LATE_RATIO * slow_s)
+
+
+def _in_stretches(late: Sequence[bool]) -> bool:
+    """Whether late ones come together: a person who looks away, or a page in the background, comes by itself."""
+    together = sum(one and other for one, other in pairwise(late))
+    return together >= TOGETHER * sum(late) and together >= MORE_THAN_CHANCE * sum(late) ** 2 / max(1, len(late))
 
 
 def _subject(before: str, after: str) -> Subject:
