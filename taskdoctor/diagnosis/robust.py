@@ -9,6 +9,7 @@ from statistics import median
 
 SHORTEST_S = 0.01  # below this, lengths do not differ: "0ms" and "3ms" are the same
 LEAST_SIGMA = 0.15  # of logs: nothing that waits for a network is steadier
+LATE_SIGMAS = 3.0
 MAD_TO_SIGMA = 1.4826  # makes the median absolute deviation estimate a normal sigma
 
 
@@ -22,8 +23,9 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
-def late_above(seconds: Sequence[float], *, sigmas: float = 3.0, resolution_s: float = 0.0) -> tuple[float, float]:
-    """(normal, limit) of durations: the median, and what is beyond three robust sigmas of their logarithms.
+def late_above(seconds: Sequence[float], *, resolution_s: float = 0.0) -> tuple[float, float]:
+    """(normal, limit) of durations: the median, and what is beyond three robust sigmas of their logarithms, or beyond
+    the longest of so many that one expects by chance.
 
     Durations are skewed, so the spread is taken of logs; and only below the median, since lateness adds above it: with
     four late in ten, a spread of both sides would call them normal. Nor is it spread that a length measured in steps of
@@ -34,6 +36,7 @@ def late_above(seconds: Sequence[float], *, sigmas: float = 3.0, resolution_s: f
     finest = math.log(max(2 * resolution_s, SHORTEST_S))
     below = [max(middle, finest) - max(value, finest) for value in logs if value <= middle]
     spread = max(LEAST_SIGMA, MAD_TO_SIGMA * median(below))
+    sigmas = max(LATE_SIGMAS, math.sqrt(2 * math.log(len(logs))))
     return math.exp(middle), math.exp(middle + sigmas * spread)
 
 

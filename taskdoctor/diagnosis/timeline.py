@@ -6,13 +6,17 @@ the answer must not depend on how the reading was cut.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from taskdoctor.diagnosis.clocks import stood_still
 from taskdoctor.model import Event, Form, Gap, Interval, Lane, Processes, Silence, Snapshot, Tally, Timeline
 
+GUESSED_GC = "measured-gc"  # by the words of a service's own line
+TALKING = 2  # lines inside of one
+OTHERS, LONG_S = 0.25, 1.0  # so many of those that are long enough to tell say it of all
 SAME_LINE_S = 0.005  # one event printed by two handlers comes within a few milliseconds
 PAIR_LIMIT_S = 3600.0  # an OPEN older than this is not what a CLOSE closes
 ENDLESS_PAIRS = frozenset({Lane.SESSIONS, Lane.CHILDREN})  # lifetimes, not waits: no limit
@@ -29,6 +33,7 @@ def build(snapshots: Sequence[Snapshot]) -> Timeline | None:
     paired, opens = _paired(events, {tally.kind for tally in tallies if tally.kept < tally.count})
     spans = [event for event in events if event.form is Form.SPAN] + paired
     spans += stood_still(event for event in events if event.form is Form.LEVEL)
+    spans = _without_other_collections(spans, events)
     return Timeline(
         window=window,
         spans=_by_lane(spans),
@@ -39,6 +44,25 @@ def build(snapshots: Sequence[Snapshot]) -> Timeline | None:
         tallies=tallies,
         processes=processes(snapshots),
     )
+
+
+def _without_other_collections(spans: Sequence[Event], events: Sequence[Event]) -> list[Event]:
+    """Without lengths of what is called after a collector but collects something else (old threads, files): while the
+    collector of the interpreter runs, the same process writes nothing."""
+    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for event in events:
+        times[event.place.source, event.worker].append(event.at_s)
+    guessed = [span for span in spans if span.kind == GUESSED_GC]
+    refuted = sum(_talks_inside(span, times) for span in guessed)
+    if refuted < max(1, OTHERS * sum((span.seconds or 0.0) >= LONG_S for span in guessed)):
+        return list(spans)
+    return [span for span in spans if span.kind != GUESSED_GC]
+
+
+def _talks_inside(span: Event, times: Mapping[tuple[str, str], Sequence[float]]) -> bool:
+    known = times[span.place.source, span.worker]
+    margin_s = max(0.1 * (span.seconds or 0.0), 2 * span.uncertainty_s, SAME_LINE_S)
+    return bisect_left(known, span.end_s - margin_s) - bisect_right(known, span.start_s + margin_s) >= TALKING
 
 
 def processes(snapshots: Sequence[Snapshot]) -> Processes | None:

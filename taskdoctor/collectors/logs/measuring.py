@@ -130,6 +130,7 @@ _SETTING = re.compile(
     r"|cached for|valid for|retention|stale after|idle|online|alive|was open|connected for|session of|played|playtime"
     r"|p[0-9]{1,2}|avg|average|mean|median|stddev|stdev|percentile|pings?|heartbeat|delay set|offset"
     r"|duration of the clip"
+    r"|(?<![a-zà-ü])(?:vor|seit|hace|desde|il y a|depuis)|稼働|稼動|运行"
     r"|超时|间隔|每隔?|最近|阈值|收音|录音时长|音频时长|时长上限|有效期|倒计时|在线时长|平均|上限)"
     r"[\w ]{0,12}[\s=:：(~≈<>]{0,3}(?:of |is |to |in |for )?$"
 )
@@ -138,7 +139,7 @@ _SETTING_KEY = re.compile(
     r"|deadline"
     r"|keep_?alive|started|port|pid|id|seed|version|status|code|line|attempts?|retries|p[0-9]{1,3}|avg[0-9]*"
     r"|mean|median"
-    r"|std|stddev|offset|audio|clip|eta|every|retention|grace|refresh|poll|next_run|window|remaining|bid|ask)|rtt)"
+    r"|std|stddev|offset|audio|clip|eta|every|retention|grace|refresh|poll|next_run|window|remaining|bid|ask)|rtt|稼働|稼動|运行)"
     r"(?:_?(?:ms|s|sec|seconds))?$",
     re.IGNORECASE,
 )

@@ -83,7 +83,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "measured-speech": ("spracherkennung", "sprachausgabe", "reconnaissance vocale", "音声", "распознав"),
     "measured-tool": ("werkzeug", "herramienta", "инструмент", "ツール"),
     "measured-database": ("datenbank", "base de donn", "base de datos", "баз", "データベース"),
-    "measured-http": ("hat geantwortet", "a répondu", "respondió", "ответ", "応答"),
+    "measured-http": ("hat geantwortet", "a répondu", "respondió", "ответ", "応答(?!時間)"),
     "counted-tasks": ("aufgaben", "tâches", "tareas", "задач", "タスク"),
     "counted-children": ("kindprozesse", "unterprozesse", "дочерн", "子プロセス"),
     "counted-queue": ("warteschlange", "wartend", "en attente", "cola", "очеред", "待ち", "キュー"),
