@@ -15,7 +15,7 @@ from taskdoctor.diagnosis.clocks import stood_still
 from taskdoctor.model import Event, Form, Gap, Interval, Lane, Processes, Silence, Snapshot, Tally, Timeline
 
 GUESSED_GC = "measured-gc"  # by the words of a service's own line
-TALKING = 2  # lines inside of one
+TALKING = 1  # lines inside of one
 OTHERS, LONG_S = 0.25, 1.0  # so many of those that are long enough to tell say it of all
 SAME_LINE_S = 0.005  # one event printed by two handlers comes within a few milliseconds
 PAIR_LIMIT_S = 3600.0  # an OPEN older than this is not what a CLOSE closes
@@ -54,7 +54,7 @@ def _without_other_collections(spans: Sequence[Event], events: Sequence[Event]) 
         times[event.place.source, event.worker].append(event.at_s)
     guessed = [span for span in spans if span.kind == GUESSED_GC]
     refuted = sum(_talks_inside(span, times) for span in guessed)
-    if refuted < max(1, OTHERS * sum((span.seconds or 0.0) >= LONG_S for span in guessed)):
+    if refuted < max(2, OTHERS * sum((span.seconds or 0.0) >= LONG_S for span in guessed)):
         return list(spans)
     return [span for span in spans if span.kind != GUESSED_GC]
 
