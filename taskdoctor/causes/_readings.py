@@ -6,7 +6,8 @@ and the kernel's counters of lost time carry their length in the difference of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from taskdoctor.model import Event, Form, Interval, Lane, StallKind, Timeline
 FEWEST, MOST_STALLS = 3, 0.5  # stalls beside a counter's steps, and their share of all
 BY_CHANCE = 1e-3
 FULL_THREADS = "counted-threads-full"
+FALLING = 0.1
 GAUGE_S = 10.0  # such gauges are written every few seconds
 SLACK_S = 1.0  # between a stall and the reading that tells of it
 
@@ -68,15 +70,16 @@ def stepping(timeline: Timeline, lane: Lane, *, kind: str, least: float) -> tupl
     A gauge line every few seconds tells only that it happened since the one before. So nothing is told unless most
     stalls lie in such stretches, and far more of them than the share of time that these make up would put there.
     """
-    readings = sorted(
-        (event for event in timeline.levels.get(lane, ()) if event.kind == kind and event.value is not None),
-        key=lambda event: (event.place.source, event.label, event.at_s),
-    )
+    counters: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for event in sorted(timeline.levels.get(lane, ()), key=lambda event: event.at_s):
+        if event.kind == kind and event.value is not None:
+            counters[event.place.source, event.label].append(event)
     steps = [
         replace(later, form=Form.SPAN, value=None, seconds=later.at_s - earlier.at_s)
+        for readings in counters.values()
+        for since in (_counts_anew(readings),)
         for earlier, later in pairwise(readings)
-        if (later.place.source, later.label) == (earlier.place.source, earlier.label)
-        and (later.value or 0.0) - (earlier.value or 0.0) >= least
+        if (later.value or 0.0) - (0.0 if since else earlier.value or 0.0) >= least
     ]
     held = [stall.interval for stall in timeline.stalls if stall.kind is StallKind.LOOP]
     met = sum(any(_meet(step, stall) for step in steps) for stall in held)
@@ -86,6 +89,12 @@ def stepping(timeline: Timeline, lane: Lane, *, kind: str, least: float) -> tupl
     if at_least(met, len(held), min(1.0, covered)) >= BY_CHANCE:
         return ()
     return tuple(step for step in steps if any(_meet(step, stall) for stall in held))
+
+
+def _counts_anew(readings: Sequence[Event]) -> bool:
+    """Whether each reading counts since the one before: what counts since the start never falls."""
+    falls = sum((later.value or 0.0) < (earlier.value or 0.0) for earlier, later in pairwise(readings))
+    return falls > FALLING * len(readings)
 
 
 def _meet(step: Event, stall: Interval) -> bool:
