@@ -29,7 +29,12 @@ USUAL_LANES = frozenset({Lane.UPSTREAM, Lane.DISK})  # work that is done all the
 BY_CHANCE = 0.05
 ENRICHED = 1.5  # as often inside of stalls as their share of the time would give: not by chance any more
 MEANINGFUL_S = 0.001
-GUESSED = ("measured-", "counted-", "generic-")  # kinds that are told from words and numbers, not from a known program
+GUESSED = (
+    "measured-",
+    "counted-",
+    "generic-",
+    "step-",
+)  # kinds that are told from words and numbers, not from a known program
 SIDE_LANES = frozenset({Lane.DISK, Lane.STATE, Lane.TEARDOWN})  # work beside the operations, that may be in their way
 ENOUGH_BESIDE, BESIDE_RATIO = 4, 8.0
 BESIDE_S = 1.0
