@@ -49,6 +49,38 @@ def test_a_call_without_a_length_is_late_by_its_lines(tmp_path: Path) -> None:
     assert verdict.findings[0].probability <= 0.8  # guessed from a stranger's words
 
 
+def holding(*, others: bool) -> list[Said]:
+    """An export that stops everything, six times; while a lookup waits, others are served, if there are any."""
+    rng = random.Random(8)
+    holds = {40.0 * number + 17.0: rng.uniform(2.0, 4.0) for number in range(6)}
+    lines = []
+    for start_s, length_s in holds.items():
+        key = f"{rng.randrange(16**8):08x}"
+        lines += [(start_s, f"[{key}] export begun"), (start_s + length_s, f"[{key}] export written")]
+    for number in range(60 if others else 30):
+        at_s, key = 4.0 * number + rng.random(), f"{rng.randrange(16**8):08x}"
+        lines += [(at_s, f"[{key}] profile wanted"), (at_s + rng.uniform(0.8, 1.2), f"[{key}] profile there")]
+    lines += [(rng.uniform(0, 240), "cart changed") for _ in range(480 if others else 0)]
+    return [(_after(at_s, holds), message) for at_s, message in lines]
+
+
+def _after(at_s: float, holds: dict[float, float]) -> float:
+    """When a line comes that was due in a hold."""
+    return next((s + length_s for s, length_s in holds.items() if s < at_s < s + length_s), at_s)
+
+
+def test_a_step_that_stops_everything_holds_the_loop(tmp_path: Path) -> None:
+    found = steps(holding(others=True))
+    assert {step.subject.lane for step in found if "export" in step.label} == {Lane.LOOP_HELD}
+    verdict = verdict_on(written(tmp_path / "a.log", holding(others=True)))
+    assert first_cause(verdict) in {"blocking-call", "cpu-bound"}
+
+
+def test_one_thing_after_the_other_stops_nothing() -> None:
+    """In a log of one worker nothing is written meanwhile either way: who waits there is not known to hold."""
+    assert not [step for step in steps(holding(others=False)) if step.subject.lane is Lane.LOOP_HELD]
+
+
 def test_steady_ones_are_no_news(tmp_path: Path) -> None:
     path = written(tmp_path / "a.log", calls("tts sent", "tts came back", slow=frozenset()))
     assert not [event for event in collect([str(path)]).events if event.kind.startswith("step-")]

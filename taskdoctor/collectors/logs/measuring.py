@@ -129,7 +129,7 @@ _SETTING = re.compile(
     r"|remaining|grace"
     r"|cached for|valid for|retention|stale after|idle|online|alive|was open|connected for|session of|played|playtime"
     r"|p[0-9]{1,2}|avg|average|mean|median|stddev|stdev|percentile|pings?|heartbeat|delay set|offset"
-    r"|duration of the clip"
+    r"|duration of the clip|(?:ws|websocket|gateway|shard)[ _]latency|too old"
     r"|(?<![a-zà-ü])(?:vor|seit|hace|desde|il y a|depuis)|稼働|稼動|运行"
     r"|超时|间隔|每隔?|最近|阈值|收音|录音时长|音频时长|时长上限|有效期|倒计时|在线时长|平均|上限)"
     r"[\w ]{0,12}[\s=:：(~≈<>]{0,3}(?:of |is |to |in |for )?$"
@@ -151,7 +151,8 @@ _SEQUENCE = re.compile(
     re.IGNORECASE,
 )
 _SETTING_BEHIND = re.compile(
-    r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|of audio|of silence|left|until|up)(?![a-z])"
+    r"\s?(?:timeout|interval|window|ttl|limit|deadline|ago|(?:too )?old|stale|of audio|of silence|left|until|up)"
+    r"(?![a-z])"
 )
 _LATE_BEHIND = re.compile(r"\s?(?:too )?(?:late|overdue|behind|zu spät|en retard|de retraso|tarde|遅れ|опозд|晚)(?!\w)")
 _LAG_KEY = re.compile(r"(?:lag|late|lateness|drift|delay(?:ed)?)(?:_(?:ms|s|secs?|seconds))?")
