@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from math import inf
+from sys import intern
 from typing import NamedTuple
 
 from taskdoctor.collectors.logs import silence
@@ -236,7 +237,7 @@ class Scanner:
         worker = line.worker if line.worker in self._streams or len(self._streams) < WORKERS else ""
         stream = self._streams[worker]
         if line.at_s is not None and len(stream) < MOST_LINES:
-            stream.append(silence.Stamped(line.at_s, silence.template(line.logger, message), self._lines))
+            stream.append(silence.Stamped(line.at_s, intern(silence.template(line.logger, message)), self._lines))
         if line.worker and len(self.partial.workers) < WORKERS:
             self.partial.workers.add((self._file, line.worker))
 
