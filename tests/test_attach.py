@@ -134,7 +134,7 @@ def _started(service: Service, *options: str) -> subprocess.Popen[str]:
     return process
 
 
-def _ended(process: subprocess.Popen[str], *, within_s: float = 15.0) -> tuple[int, str, str]:
+def _ended(process: subprocess.Popen[str], *, within_s: float = 30.0) -> tuple[int, str, str]:
     out, err = process.communicate(timeout=within_s)
     assert "Traceback" not in out + err
     return process.returncode, out, err
