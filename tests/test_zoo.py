@@ -9,13 +9,14 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from taskdoctor.collectors.processes.ending import end, identity_of
 from taskdoctor.collectors.saved import read
-from taskdoctor.model import Outcome, ProcessClass
+from taskdoctor.model import Outcome, ProcessClass, Processes
 from taskdoctor.renderers.document import schema
 from tests.test_cli import run
 from tests.zoo.environments import MissingError
@@ -43,7 +44,7 @@ def _visit(keeper: Keeper, saved: Path) -> None:
         keeper.close()
 
 
-def _look_and_end(labels: list[Label], saved: Path) -> None:
+def _look(saved: Path) -> tuple[Processes, list[dict[str, Any]]]:
     result = run("procs", "--all", "--json", "--save", str(saved))
     assert result.returncode == 1
     assert "looking again in 7 s" in result.stderr
@@ -53,18 +54,29 @@ def _look_and_end(labels: list[Label], saved: Path) -> None:
     processes = snapshot.processes
     assert processes is not None
     assert processes.apart_s >= 7
+    return processes, document["processes"]["items"]
 
-    score = Score(tuple(compare(labels, processes)))
-    assert [sight for sight in score.sights if not sight.is_right] == []
+
+LOOKS = 2  # on a full machine a process may be seen while it still comes
+
+
+def _look_and_end(labels: list[Label], saved: Path) -> None:
+    for _ in range(LOOKS):
+        processes, items = _look(saved)
+        score = Score(tuple(compare(labels, processes)))
+        wrong = [sight for sight in score.sights if not sight.is_right]
+        if not wrong:
+            break
+    assert wrong == []
     assert score.precision == 1.0
     assert score.recall >= 0.95
 
-    classes = {item["pid"]: item["class"] for item in document["processes"]["items"]}
+    classes = {item["pid"]: item["class"] for item in items}
     assert classes == {process.pid: tree.kind for tree in processes.trees for process in tree.processes}
     replayed = run("verdict", str(saved), "--json")
     assert replayed.returncode == 1
     again = json.loads(replayed.stdout)["processes"]["items"]
-    assert again == [item for item in document["processes"]["items"] if item["class"] != "live"]
+    assert again == [item for item in items if item["class"] != "live"]
 
     mine = {label.pid for label in labels if label.is_orphan}
     trees = [tree for tree in processes.trees if tree.root.pid in mine]
