@@ -75,8 +75,9 @@ def find(timeline: Timeline, *, slow_s: float | None = None) -> tuple[Stall, ...
     late = [stall for group in groups for stall in late_operations(group) if not _explained_by_loop(stall, busy)]
     late = _without_twins([*late, *_lonely_calls(timeline, groups, busy, slow_s)])
     late += _late_by_a_call(timeline, groups, late, busy)
-    waits = list(_lonely_waits(timeline, groups, late))
-    failures = list(_failures(timeline, [*loop, *late, *waits], told=_would_tell(timeline, groups)))
+    told = _would_tell(timeline, groups)
+    waits = list(_lonely_waits(timeline, groups, late, told=told))
+    failures = list(_failures(timeline, [*loop, *late, *waits], told=told))
     return tuple(sorted([*loop, *late, *waits, *failures], key=lambda s: (s.interval, s.kind, s.name)))
 
 
@@ -267,16 +268,16 @@ def _around(call: Stall, groups: Sequence[Work]) -> Stall | None:
     return None
 
 
-def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Stall]) -> Iterable[Stall]:
+def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Stall], *, told: bool) -> Iterable[Stall]:
     """Logged waits that no late operation tells of: the request failed, or its end is not logged, or most are late.
 
     Waiting a second for a thread, a lock, a slot is never normal work; a back-off, a client or a folder may be.
     """
-    told = _Covers([stall.interval for stall in late])
+    told_late = _Covers([stall.interval for stall in late])
     covered = _Covers([Interval(event.start_s, event.end_s) for group in groups for event in group.events])
     most = max((len(group.events) for group in groups), default=0)
     for lane in WAIT_LANES:
-        if lane is Lane.BACKOFF and _would_tell(timeline, groups):
+        if lane is Lane.BACKOFF and told:
             continue
         events = timeline.spans.get(lane, ())
         usual_s = (
@@ -287,7 +288,7 @@ def _lonely_waits(timeline: Timeline, groups: Sequence[Work], late: Sequence[Sta
         seen_live = bool(events) and all(event.kind.startswith("live-") for event in events)
         if seen_live and lane is Lane.CLIENT and len(events) < ENOUGH:
             continue
-        known = told if lane in INNER_LANES or seen_live else covered
+        known = told_late if lane in INNER_LANES or seen_live else covered
         ratio = CLIENT_RATIO if seen_live and lane is Lane.CLIENT else WAIT_RATIO
         for event in events:
             length_s = event.seconds or 0.0

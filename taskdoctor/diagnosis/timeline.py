@@ -15,7 +15,6 @@ from taskdoctor.diagnosis.clocks import stood_still
 from taskdoctor.model import Event, Form, Gap, Interval, Lane, Processes, Silence, Snapshot, Tally, Timeline
 
 GUESSED_GC = "measured-gc"  # by the words of a service's own line
-TALKING = 1  # lines inside of one
 OTHERS, LONG_S = 0.25, 1.0  # so many of those that are long enough to tell say it of all
 SAME_LINE_S = 0.005  # one event printed by two handlers comes within a few milliseconds
 PAIR_LIMIT_S = 3600.0  # an OPEN older than this is not what a CLOSE closes
@@ -49,10 +48,12 @@ def build(snapshots: Sequence[Snapshot]) -> Timeline | None:
 def _without_other_collections(spans: Sequence[Event], events: Sequence[Event]) -> list[Event]:
     """Without lengths of what is called after a collector but collects something else (old threads, files): while the
     collector of the interpreter runs, the same process writes nothing."""
+    guessed = [span for span in spans if span.kind == GUESSED_GC]
+    if not guessed:
+        return list(spans)
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     for event in events:
         times[event.place.source, event.worker].append(event.at_s)
-    guessed = [span for span in spans if span.kind == GUESSED_GC]
     refuted = sum(_talks_inside(span, times) for span in guessed)
     if refuted < max(2, OTHERS * sum((span.seconds or 0.0) >= LONG_S for span in guessed)):
         return list(spans)
@@ -62,7 +63,7 @@ def _without_other_collections(spans: Sequence[Event], events: Sequence[Event]) 
 def _talks_inside(span: Event, times: Mapping[tuple[str, str], Sequence[float]]) -> bool:
     known = times[span.place.source, span.worker]
     margin_s = max(0.1 * (span.seconds or 0.0), 2 * span.uncertainty_s, SAME_LINE_S)
-    return bisect_left(known, span.end_s - margin_s) - bisect_right(known, span.start_s + margin_s) >= TALKING
+    return bisect_right(known, span.start_s + margin_s) < bisect_left(known, span.end_s - margin_s)
 
 
 def processes(snapshots: Sequence[Snapshot]) -> Processes | None:
